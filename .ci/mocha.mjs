@@ -1,0 +1,10 @@
+// Runs mocha under the Node that the project pins, whatever Node the shell has: `node .ci/mocha.mjs [files…]`.
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const node = join(root, 'node_modules', '.bin', 'node');
+const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
+const run = spawnSync(node, ['--disable-warning=ExperimentalWarning', mocha, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+process.exit(run.status ?? 1);

@@ -1,0 +1,148 @@
+import type { ReconcilerError } from '../errors.ts';
+import type { DefinitionFormat, JsonObject, Key, Kind } from '../manifest/manifest.ts';
+import type { Capabilities, Change, Marker, Owner, RemoteObject } from '../plan/types.ts';
+import type { SecretValue } from '../secrets/secrets.ts';
+
+/** What a platform says of itself when asked; everything a plan needs to refuse up front. */
+export interface Facts {
+  readonly version: string;
+  /** Identity of the instance behind the URL, where the platform has one. Another value means another instance. */
+  readonly instance?: string;
+  /** What this account may do, sorted; fewer than last time means that absence is not proven (law 3). */
+  readonly rights: readonly string[];
+  readonly licence?: string;
+  /** The account Plumbline uses, which is never locked out. */
+  readonly account?: string;
+  /** What this installation can do with each kind (capabilities narrowed by licence, rights and add-ons). */
+  readonly capabilities: Capabilities;
+  /** Things worth telling a person (`check` prints them). */
+  readonly notes: readonly string[];
+}
+
+/** What to look at: whole kinds, or named objects of them (a commit that touches three objects looks at three). */
+export interface Look {
+  readonly kinds: readonly Kind[];
+  /** Only these: by remote id, or by title where no id is known. Drivers that cannot may list everything. */
+  readonly only?: { readonly remotes: readonly string[]; readonly titles: readonly string[] };
+}
+
+/** Says that a kind was listed to its end, or why not. A driver yields one per kind it was asked for. */
+export interface Listed {
+  readonly listed: Kind;
+  readonly complete: boolean;
+  readonly because?: string;
+}
+
+/** One change to carry out, with what it takes. */
+export interface Step {
+  readonly change: Change;
+  readonly owner: Owner;
+  /** To be set on the object in the same write; absent for release and delete. */
+  readonly marker?: Marker;
+  /** The normalised desired content; rejects for release and delete. */
+  desired(): Promise<JsonObject>;
+  /** Values of the secrets that have to be written, by name; others are left as they are. */
+  secrets(): Promise<Readonly<Record<string, SecretValue>>>;
+}
+
+/** A change that the platform would refuse, or could not survive, found before the first write. */
+export interface Refusal {
+  readonly key: Key;
+  readonly because: string;
+  readonly remedy: string;
+}
+
+/** What came of one change. */
+export type Outcome =
+  | { readonly status: 'applied'; readonly change: Change; readonly remote?: { readonly id: string; readonly version: string } }
+  | { readonly status: 'failed'; readonly change: Change; readonly error: ReconcilerError }
+  | { readonly status: 'skipped'; readonly change: Change; readonly because: string };
+
+/** One run of a workflow on the platform. Times are milliseconds since 1970. */
+export interface Execution {
+  readonly id: string;
+  /** Remote id of the workflow. */
+  readonly workflow: string;
+  readonly status: 'running' | 'success' | 'error';
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly error?: string;
+}
+
+/** Something changed on the platform; it only ever says "look again". */
+export interface PlatformEvent {
+  readonly type: string;
+  readonly by?: string;
+  readonly at: number;
+  readonly remotes?: readonly string[];
+}
+
+/**
+ * One connected platform. Methods take an AbortSignal and stop soon after it fires. Errors are ReconcilerErrors whose
+ * `retry` says whether the platform may recover by itself.
+ */
+export interface Driver {
+  /** The word in `Platform.spec.driver`. */
+  readonly name: string;
+  /** What could be done with the best licence and rights; `probe` narrows it. */
+  readonly capabilities: Capabilities;
+  readonly format?: DefinitionFormat;
+  probe(signal: AbortSignal): Promise<Facts>;
+  /**
+   * Streams the objects page by page, and a `Listed` per kind. A page that does not load ends its kind with
+   * `complete: false` and does not throw; a platform that cannot be reached at all throws.
+   */
+  observe(look: Look, signal: AbortSignal): AsyncIterable<RemoteObject | Listed>;
+  /** The content in the form in which it is compared. Pure and idempotent; gives the same for equal meaning. */
+  normalize(kind: Kind, spec: JsonObject): JsonObject;
+  /** The id an object gets when the client may choose: equal for equal owner and key. */
+  idFor?(owner: Owner, key: Key): string | undefined;
+  /** Looks at changes before the first write (law 13). What it names is withheld with its reason. */
+  preflight?(steps: readonly Step[], signal: AbortSignal): Promise<readonly Refusal[]>;
+  /**
+   * Carries out one stage; yields one outcome per step as it becomes known. Never throws for a single change.
+   * A platform with one transactional write uses one; a refused batch is split so that only the culprit fails.
+   */
+  apply(stage: readonly Step[], signal: AbortSignal): AsyncIterable<Outcome>;
+  /** Runs that started or ended after the cursor, oldest first; the cursor is opaque. */
+  executions?(cursor: string | undefined, signal: AbortSignal): Promise<{ readonly executions: readonly Execution[]; readonly cursor: string }>;
+  /** Calls back when the platform says that something changed, where it can. */
+  events?(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable;
+  /** Writes what is on the platform as manifests (`export`): an object's spec, ready for a repository. */
+  toManifest?(object: RemoteObject): { readonly name: string; readonly spec: JsonObject; readonly definition?: { readonly file: string; readonly text: string } };
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** How a driver reports the requests it sends, for metrics and benchmarks. */
+export interface RequestObserver {
+  (request: { readonly method: string; readonly route: string; readonly code: number | 'error'; readonly seconds: number }): void;
+}
+
+/** What a driver gets to connect with. */
+export interface Connection {
+  readonly platform: string;
+  readonly url: string;
+  /** Named credentials, read anew when a connection is made so that rotation is seen. */
+  readonly auth: Readonly<Record<string, () => Promise<SecretValue>>>;
+  readonly username?: string;
+  readonly limits: Limits;
+  readonly onRequest: RequestObserver;
+}
+
+export interface Limits {
+  /** Requests under way at once. */
+  readonly concurrency: number;
+  readonly requestsPerSecond: number;
+  /** Milliseconds for one request. */
+  readonly timeout: number;
+}
+
+/** One line of the registry: how to make a driver. */
+export interface DriverDefinition {
+  readonly name: string;
+  readonly format?: DefinitionFormat;
+  /** Names of `auth` entries it understands, in groups of which one is needed (`[['token'], ['username', 'password']]`). */
+  readonly auth: readonly (readonly string[])[];
+  connect(connection: Connection): Driver;
+}
+

@@ -1,0 +1,29 @@
+import type { Kind } from '../manifest/manifest.ts';
+import type { Approvals, Owner } from './types.ts';
+
+/** A count, or a percentage of what is owned (rounded up, at least 1). */
+export type Cap = { readonly count: number } | { readonly percent: number };
+
+/** The terms on which one pass works: the Sync's settings, resolved, and what a person approved for this pass. */
+export interface Terms {
+  readonly owner: Owner;
+  /** Owners this Sync had before (`spec.previousNames`); their markers count as its own. */
+  readonly previousOwners: readonly Owner[];
+  readonly drift: 'revert' | 'report';
+  /** Milliseconds that drift may stand before it is reverted. */
+  readonly gracePeriod: number;
+  readonly adopt: 'refuse' | 'matching';
+  readonly prune: { readonly enabled: boolean; readonly maxDeletions: Cap; readonly maxRevocations: Cap };
+  /** Kinds this Sync governs; objects of others are left alone. */
+  readonly kinds: readonly Kind[];
+  /** The Sync itself is going away: everything it owns is released or deleted. */
+  readonly retire?: 'Orphan' | 'Delete';
+  /** Keys a person asked to release (`plumbline release KIND/NAME`). */
+  readonly release: readonly string[];
+  readonly approvals: Approvals;
+}
+
+/** The number a cap allows out of `owned` objects. */
+export function capOf(cap: Cap, owned: number): number {
+  return 'count' in cap ? cap.count : Math.max(1, Math.ceil((owned * cap.percent) / 100));
+}
