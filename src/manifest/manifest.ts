@@ -86,7 +86,10 @@ export interface DefinitionFormat {
   /** Whether this parsed JSON is a raw export of the platform (never true for a Plumbline manifest). */
   recognizes(json: JsonValue): boolean;
   /** The objects a raw export stands for; `name` is the file's name without its ending. Problems carry the message and a remedy. */
-  split(json: JsonValue, name: string): {
+  split(
+    json: JsonValue,
+    name: string,
+  ): {
     readonly objects: readonly RawObject[];
     readonly problems: readonly { readonly message: string; readonly remedy: string }[];
   };
@@ -97,7 +100,16 @@ export interface DefinitionFormat {
    * type and title, so that they can be ordered and checked.
    */
   inspect(definition: JsonValue): {
-    readonly problems: readonly { readonly message: string; readonly remedy: string; readonly severity: 'error' | 'warning' }[];
-    readonly references: readonly { readonly kind: Kind; readonly type?: string; readonly title: string; readonly node: string }[];
+    readonly problems: readonly {
+      readonly message: string;
+      readonly remedy: string;
+      readonly severity: 'error' | 'warning';
+    }[];
+    readonly references: readonly {
+      readonly kind: Kind;
+      readonly type?: string;
+      readonly title: string;
+      readonly node: string;
+    }[];
   };
 }

@@ -1,0 +1,46 @@
+/** Number of single-character edits between two words, or `limit + 1` as soon as it is known to be more than `limit`. */
+function distance(from: string, to: string, limit: number): number {
+  if (Math.abs(from.length - to.length) > limit) return limit + 1;
+  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row];
+    let best = row;
+    for (let column = 1; column <= to.length; column++) {
+      const substitution = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
+      const value = Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1);
+      current.push(value);
+      best = Math.min(best, value);
+    }
+    if (best > limit) return limit + 1;
+    previous = current;
+  }
+  return previous[to.length] ?? limit + 1;
+}
+
+/** The candidate nearest to a word, ignoring case and `-`/`_`; undefined when none is near enough to be meant. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const plain = fold(word.slice(0, 200));
+  const limit = Math.max(1, Math.floor(plain.length / 3));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of candidates) {
+    if (candidate.length > plain.length * 2 + limit) continue;
+    const found = distance(plain, fold(candidate), bestDistance - 1);
+    if (found < bestDistance) {
+      best = candidate;
+      bestDistance = found;
+      if (found === 0) break;
+    }
+  }
+  return best;
+}
+
+function fold(word: string): string {
+  return word.toLowerCase().replaceAll(/[-_]/g, '');
+}
+
+/** `Did you mean "x"?` when something is near, else the given sentence. */
+export function didYouMean(word: string, candidates: Iterable<string>, otherwise: string): string {
+  const candidate = nearest(word, candidates);
+  return candidate === undefined ? otherwise : `Did you mean "${candidate}"?`;
+}

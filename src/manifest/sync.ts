@@ -1,0 +1,177 @@
+import { z } from 'zod';
+import {
+  Cron,
+  Duration,
+  exactlyOne,
+  Name,
+  NOT_ENFORCED,
+  notEnforced,
+  refusal,
+  Secret,
+  Text,
+  TimeZone,
+} from './fields.ts';
+import { KINDS } from './manifest.ts';
+import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
+
+const Ref = exactlyOne(
+  z.strictObject({
+    branch: Text.describe('Newest commit of this branch.').optional(),
+    tag: Text.describe('The commit this tag names.').optional(),
+    commit: z
+      .string()
+      .regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, {
+        error: refusal('is not a whole commit id', 'Write all 40 lower-case hexadecimal digits.'),
+      })
+      .describe('Exactly this commit.')
+      .optional(),
+    semver: Text.describe('Newest tag within this version range.').optional(),
+  }),
+  ['branch', 'tag', 'commit', 'semver'],
+);
+
+const KnownHosts = exactlyOne(
+  z.strictObject({
+    text: Text.describe('Lines as in a known_hosts file.').optional(),
+    file: Text.describe('Path of a known_hosts file.').optional(),
+  }),
+  ['text', 'file'],
+);
+
+const Git = z.strictObject({
+  url: Text.describe('https, ssh or file URL of the repository, without credentials.'),
+  ref: Ref.prefault({ branch: 'main' }).describe('Which commit counts: branch, tag, commit or semver.'),
+  path: z.string().default('').describe('Folder in the repository that holds the manifests; the root when empty.'),
+  auth: z
+    .strictObject({
+      token: Secret.describe('Token for https, by reference.').optional(),
+      username: Text.describe('User name that goes with the token.').optional(),
+      sshKey: Secret.describe('Private key for ssh, by reference.').optional(),
+      knownHosts: KnownHosts.describe("The server's host keys, for ssh; there is no trust on first use.").optional(),
+    })
+    .prefault({})
+    .describe('Credentials for the repository.'),
+  webhook: notEnforced('Remove it: new commits are found by polling every interval.'),
+});
+
+const Source = exactlyOne(
+  z.strictObject({
+    git: Git.describe('A git repository.').optional(),
+    folder: z
+      .strictObject({ path: Text.describe('Folder, relative to the configuration file.') })
+      .describe('A folder on this machine, for local work.')
+      .optional(),
+    cluster: notEnforced('Use git or folder.'),
+  }),
+  ['git', 'folder'],
+);
+
+const CapText = refusal('is not a cap', 'Write a whole number such as 5, or a percentage such as 10%.');
+
+/** A count, or a percentage of what is owned. */
+const Cap = z
+  .union([z.int().min(0), z.string().regex(/^(100|[0-9]{1,2})%$/)], { error: CapText })
+  .transform((cap): { readonly count: number } | { readonly percent: number } =>
+    typeof cap === 'number' ? { count: cap } : { percent: Number(cap.slice(0, -1)) },
+  );
+
+const Prune = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether owned objects that left the source are deleted.'),
+    maxDeletions: Cap.prefault('10%').describe(
+      'Most deletions of one pass, a count or a percentage of what is owned; beyond it nothing is deleted.',
+    ),
+    maxRevocations: Cap.prefault('50%').describe(
+      'Most grants taken away in one pass, a count or a percentage of the grants owned; has no part in maxDeletions.',
+    ),
+  })
+  .prefault({})
+  .describe('What happens to owned objects that left the source.');
+
+const Window = exactlyOne(
+  z.strictObject({
+    allow: Cron.describe('Start of a time in which changes are made; outside of all such times none are.').optional(),
+    deny: Cron.describe('Start of a time in which no changes are made; wins over allow.').optional(),
+    duration: Duration.describe('How long the time lasts.'),
+    timeZone: TimeZone.default('UTC').describe('IANA time zone of the cron expression.'),
+  }),
+  ['allow', 'deny'],
+);
+
+const Drift = z.enum(['revert', 'report'], {
+  error: (issue) =>
+    issue.input === 'propose'
+      ? refusal(NOT_ENFORCED, 'Use revert or report.')
+      : refusal('is neither revert nor report', 'Write revert or report.'),
+});
+
+/** This source, onto that platform (or the platforms a selector names), on these terms. */
+export const Sync = z.strictObject({
+  apiVersion: ApiVersion,
+  kind: z.literal('Sync').describe('Kind of the object.'),
+  metadata: ConfigurationMetadata.describe('Identity, labels and annotations.'),
+  spec: exactlyOne(
+    z.strictObject({
+      source: Source.describe('Where desired state is read: git or folder.'),
+      platform: Name.describe('Name of the Platform.').optional(),
+      platformSelector: z
+        .strictObject({
+          matchLabels: z.record(z.string(), z.string()).describe('Labels that a Platform must carry, all of them.'),
+        })
+        .describe('Every Platform with these labels.')
+        .optional(),
+      select: z
+        .strictObject({
+          kinds: z
+            .array(z.enum(KINDS))
+            .min(1)
+            .describe("Kinds governed; all that the platform's driver can hold when absent.")
+            .optional(),
+          matchLabels: z
+            .record(z.string(), z.string())
+            .prefault({})
+            .describe('Labels that a manifest must carry, all of them.'),
+        })
+        .prefault({})
+        .describe('Which manifests of the source are meant.'),
+      interval: Duration.prefault('5m').describe(
+        'Time between full looks for drift; changes are found at once where the source can tell.',
+      ),
+      schedule: Cron.describe('Further passes at these times (cron expression, UTC); none when absent.').optional(),
+      retryInterval: Duration.prefault('30s').describe('First pause after a failed pass; grows up to the interval.'),
+      timeout: Duration.prefault('5m').describe('Longest time of one pass.'),
+      drift: Drift.default('revert').describe('What happens to changes made on the platform: revert or report.'),
+      gracePeriod: Duration.prefault('10m').describe('How long drift may stand before it is reverted.'),
+      adopt: z
+        .enum(['refuse', 'matching'])
+        .default('refuse')
+        .describe('Whether unowned objects with the same title are taken over.'),
+      prune: Prune,
+      deletionPolicy: z
+        .enum(['Orphan', 'Delete'])
+        .default('Orphan')
+        .describe('What becomes of the objects when the Sync itself goes.'),
+      secrets: z
+        .strictObject({
+          env: z
+            .array(Text)
+            .prefault([])
+            .describe('Environment variables that manifests may refer to, by name or pattern with *.'),
+          dir: Text.describe('Folder below which manifests may refer to files; none when absent.').optional(),
+        })
+        .prefault({})
+        .describe('What manifests of this source may refer to; nothing by default.'),
+      overlays: z
+        .array(Text)
+        .prefault([])
+        .describe('Files or folders of the source that patch its manifests, in this order.'),
+      variables: z.record(z.string(), z.string()).prefault({}).describe('Values for ${name} in manifests.'),
+      windows: z.array(Window).prefault([]).describe('When changes may be made.'),
+      dependsOn: z.array(Name).prefault([]).describe('Syncs that must have succeeded before this one.'),
+      previousNames: z.array(Name).prefault([]).describe('Names this Sync had before; it still owns what they owned.'),
+      suspend: z.boolean().default(false).describe('Whether passes are stopped.'),
+    }),
+    ['platform', 'platformSelector'],
+  ).describe('The terms.'),
+});
+export type Sync = z.infer<typeof Sync>;
