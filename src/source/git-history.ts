@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import { printable } from './git-failure.ts';
+import { records, streamGit } from './git-process.ts';
+import type { GitPlace } from './git-process.ts';
+import type { Commit } from './source.ts';
+
+const FIELDS = '%H%x1f%an <%ae>%x1f%ct%x1f%s';
+
+/**
+ * The newest commit that touched each of `wanted` (paths of the repository), as far as the history in the mirror goes.
+ * `boundary` are the commits whose parents are missing: to git they seem to have added every file, which says nothing, so
+ * what is found only there is left out.
+ */
+export async function lastTouched(
+  place: GitPlace,
+  start: { readonly commit: string; readonly path: string },
+  wanted: ReadonlySet<string>,
+  options: { readonly signal: AbortSignal; readonly boundary: ReadonlySet<string> },
+): Promise<Map<string, Commit>> {
+  const found = new Map<string, Commit>();
+  if (wanted.size === 0) return found;
+  // Names of files come in the same stream, and somebody could name one so that it looks like a commit of somebody else:
+  // what begins a commit is a word that cannot be foreseen.
+  const mark = `${randomUUID()} `;
+  const args = [
+    'log',
+    '-z',
+    '--no-renames',
+    '--no-mailmap',
+    '--no-show-signature',
+    '--name-only',
+    `--format=${mark}${FIELDS}`,
+    start.commit,
+  ];
+  const output = records(
+    streamGit(place, [...args, ...(start.path === '' ? [] : ['--', start.path])], { signal: options.signal }),
+  );
+  let commit: Commit | undefined;
+  for await (const record of output) {
+    const text = record.toString('utf8');
+    if (text.startsWith(mark)) {
+      commit = parseCommit(text.slice(mark.length));
+      continue;
+    }
+    // git puts a line break between a commit's text and the first of its names.
+    const path = text.replace(/^\n/, '');
+    if (commit === undefined || options.boundary.has(commit.revision) || !wanted.has(path) || found.has(path)) continue;
+    found.set(path, commit);
+    if (found.size === wanted.size) break;
+  }
+  return found;
+}
+
+/** Arguments that print one commit in the form `parseCommit` reads. */
+export function showCommit(commit: string): readonly string[] {
+  return ['log', '-1', '--no-mailmap', '--no-show-signature', `--format=${FIELDS}`, commit];
+}
+
+/** Names and subjects are written by whoever can commit: they are shown as one line without control characters. */
+export function parseCommit(text: string): Commit {
+  const [revision = '', author = '', time = '', ...subject] = text.split('\u001f');
+  return {
+    revision,
+    author: printable(author, 200),
+    time: Number(time) * 1000,
+    subject: printable(subject.join(' '), 200),
+  };
+}

@@ -1,0 +1,156 @@
+import { ReconcilerError } from '../errors.ts';
+import type { Problem } from '../errors.ts';
+import type { SourceLimits } from './git-config.ts';
+import { idLines, readBlobs } from './git-objects.ts';
+import { records, streamGit } from './git-process.ts';
+import type { GitPlace } from './git-process.ts';
+import { byPath, refusedEntry, refusedFile, refusedLink, refusedSize } from './refused.ts';
+import type { SourceFile } from './source.ts';
+
+/** What a commit holds below a path. */
+export interface Listing {
+  readonly files: readonly SourceFile[];
+  readonly problems: readonly Problem[];
+}
+
+/** One line of `git ls-tree`. */
+interface Entry {
+  readonly mode: string;
+  readonly id: string;
+  readonly size: number;
+  /** As bytes: git takes any but NUL. */
+  readonly path: Buffer;
+}
+
+// Pointers are shorter than 1,024 bytes (git-lfs docs/spec.md); the shortest has a version line, a sha256 and a size of one digit.
+const POINTER_MIN = 120;
+const POINTER_MAX = 1024;
+const POINTER = 'version https://git-lfs.github.com/spec/';
+
+/**
+ * Lists the regular files of `commit` below `path` with one `ls-tree`, and sorts out what is refused. `knownPlain` remembers
+ * between calls which small blobs were looked into and found to be no LFS pointers, so that a commit costs what it changed.
+ * @throws ReconcilerError ('backoff') when there are more than `limits.maxFiles`; Error with git's words when git fails.
+ */
+export async function listTree(
+  place: GitPlace,
+  tree: { readonly commit: string; readonly path: string },
+  limits: SourceLimits,
+  options: { readonly signal: AbortSignal; readonly knownPlain: Set<string> },
+): Promise<Listing> {
+  const files: SourceFile[] = [];
+  const problems: Problem[] = [];
+  for await (const entry of entries(place, ['-l', tree.commit], tree.path, options.signal)) {
+    const judged = judge(entry, tree.path, limits);
+    if ('id' in judged) files.push(judged);
+    else problems.push(judged);
+    if (files.length + problems.length > limits.maxFiles) {
+      throw new ReconcilerError(`There are more than ${limits.maxFiles} files below the path.`, 'backoff', {
+        remedy: 'Set path to the folder that holds the manifests.',
+        code: 'source-too-large',
+      });
+    }
+  }
+  const pointers = await findPointers(place, files, options);
+  for (const file of files) {
+    if (!pointers.has(file.id)) continue;
+    const remedy = 'Keep manifests out of Git LFS: `git lfs untrack` the pattern and commit the file itself.';
+    problems.push(
+      refusedFile(file.path, 'This is a Git LFS pointer, and contents are not fetched from LFS (not smudged).', remedy),
+    );
+  }
+  return { files: files.filter((file) => !pointers.has(file.id)).sort(byPath), problems };
+}
+
+/** Ids of blobs below `path` that a partial clone does not have yet. */
+export async function missingBlobs(
+  place: GitPlace,
+  tree: { readonly commit: string; readonly path: string },
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for await (const entry of entries(place, [tree.commit], tree.path, signal)) {
+    if (entry.mode.startsWith('100')) ids.push(entry.id);
+  }
+  if (ids.length === 0) return [];
+  const missing: string[] = [];
+  const args = ['rev-list', '--objects', '--no-walk', '--missing=print', '--stdin'];
+  let text = '';
+  for await (const chunk of streamGit(place, args, { signal, input: idLines(ids) })) text += chunk.toString('latin1');
+  for (const line of text.split('\n')) if (line.startsWith('?')) missing.push(line.slice(1));
+  return missing;
+}
+
+/** `arguments_` end with the commit. Only the path itself and what is below it is listed; nothing when it does not exist. */
+async function* entries(
+  place: GitPlace,
+  arguments_: readonly string[],
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<Entry, void> {
+  const args = ['ls-tree', '-r', '-z', '--full-tree', ...arguments_, ...(path === '' ? [] : ['--', path])];
+  for await (const record of records(streamGit(place, args, { signal }))) {
+    const tab = record.indexOf(9);
+    const [mode = '', , id = '', size = '0'] = record.subarray(0, tab).toString('latin1').split(/ +/);
+    yield { mode, id, size: size === '-' ? 0 : Number(size), path: Buffer.from(record.subarray(tab + 1)) };
+  }
+}
+
+function judge(entry: Entry, root: string, limits: SourceLimits): SourceFile | Problem {
+  const whole = entry.path.toString('utf8');
+  const path = root === '' ? whole : whole.slice(root.length + 1);
+  if (whole === root) {
+    throw new ReconcilerError('The path of the source is not a folder of the repository.', 'backoff', {
+      remedy: 'Set path to a folder; links, submodules and single files cannot be one.',
+      code: 'source-path',
+    });
+  }
+  if (!Buffer.from(whole, 'utf8').equals(entry.path) || !isPlain(path)) {
+    const shown = JSON.stringify(path).slice(1, -1);
+    return refusedEntry(
+      shown,
+      'The name is not valid UTF-8, or has parts that would lead elsewhere on some system.',
+      'Rename it.',
+    );
+  }
+  if (entry.mode === '120000') return refusedLink(path);
+  if (entry.mode === '160000') {
+    return refusedEntry(
+      path,
+      'This is a submodule, and submodules are not fetched.',
+      'Give the other repository a Sync of its own.',
+    );
+  }
+  if (entry.size > limits.maxFileBytes) return refusedSize(path, entry.size, limits.maxFileBytes);
+  return { path, id: entry.id, size: entry.size };
+}
+
+/** fsck refuses `..` and `.git` in trees already; this holds when a repository was cached before fsck learnt of a trick. */
+function isPlain(path: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  if (/[\u0000-\u001f\u007f\\]/.test(path)) return false;
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && part.toLowerCase() !== '.git');
+}
+
+async function findPointers(
+  place: GitPlace,
+  files: readonly SourceFile[],
+  options: { readonly signal: AbortSignal; readonly knownPlain: Set<string> },
+): Promise<ReadonlySet<string>> {
+  const suspects = new Set<string>();
+  const present = new Set<string>();
+  for (const { id, size } of files) {
+    if (size < POINTER_MIN || size >= POINTER_MAX) continue;
+    present.add(id);
+    if (!options.knownPlain.has(id)) suspects.add(id);
+  }
+  const pointers = new Set<string>();
+  if (suspects.size > 0) {
+    for await (const { id, bytes } of readBlobs(place, [...suspects], options.signal)) {
+      if (bytes.subarray(0, POINTER.length).toString('latin1') === POINTER) pointers.add(id);
+    }
+  }
+  options.knownPlain.clear();
+  for (const id of present) if (!pointers.has(id)) options.knownPlain.add(id);
+  return pointers;
+}

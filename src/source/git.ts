@@ -1,0 +1,305 @@
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import semver from 'semver';
+import { ReconcilerError, messageOf } from '../errors.ts';
+import { exclusively } from './exclusive.ts';
+import { GitAccess, baseEnvironment } from './git-access.ts';
+import { DEFAULT_LIMITS, checkConfig } from './git-config.ts';
+import type { CheckedConfig, GitSourceConfig, SourceLimits } from './git-config.ts';
+import { abortReason, gitFailure } from './git-failure.ts';
+import { lastTouched, parseCommit, showCommit } from './git-history.ts';
+import { GitMirror, placeOf } from './git-mirror.ts';
+import { describeRef, patternsOf, resolveRef } from './git-ref.ts';
+import type { Resolved } from './git-ref.ts';
+import { GitSnapshot } from './git-snapshot.ts';
+import type { SnapshotOrigin } from './git-snapshot.ts';
+import { loadLastGood, saveLastGood } from './git-state.ts';
+import type { LastGood } from './git-state.ts';
+import { listTree, missingBlobs } from './git-tree.ts';
+import type { Listing } from './git-tree.ts';
+import { watchRefs } from './git-watch.ts';
+import type { Commit, Snapshot, Source, Stale } from './source.ts';
+
+export interface GitSourceOptions {
+  /** Folder for mirrors, one below it per url, ref and path. One process at a time (the state directory's lock sees to that). */
+  readonly cacheDir: string;
+  /** The program's environment, of which git gets PATH, proxies and certificate folders, and nothing else. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly limits?: Partial<SourceLimits>;
+  /** Commit ids that a person accepted although they go backwards or have no files; see `accept`. */
+  readonly accepted?: readonly string[];
+}
+
+interface Listed extends Listing {
+  readonly commit: Commit;
+}
+
+/** How far back `lastCommits` asks a server for history that was not fetched. */
+const HISTORY_DEPTH = 500;
+
+/**
+ * Desired state in a git repository. One `ls-remote` when nothing changed; one fetch and one `ls-tree` when something did.
+ *
+ * A read moves forward only: to a descendant of the last good commit on a branch, to a newer version in a range. Anything
+ * else (rewritten history, a moved tag, nothing left below the path, a silent server) leaves the last good revision in place,
+ * marked stale, until the repository is set right or a person accepts the new revision. The last good revision
+ * outlives the process; when the cache folder is deleted the next read counts as the first.
+ */
+export class GitSource implements Source {
+  readonly description: string;
+  readonly #config: CheckedConfig;
+  readonly #limits: SourceLimits;
+  readonly #access: GitAccess;
+  readonly #mirror: GitMirror;
+  readonly #dir: string;
+  readonly #accepted: Set<string>;
+  readonly #knownPlain = new Set<string>();
+  readonly #origin: SnapshotOrigin;
+  #good: LastGood | undefined;
+  #loaded = false;
+  #listed: Listed | undefined;
+  /** The candidate that was turned down last, so that it is neither fetched nor judged at every poll. */
+  #turnedDown: { readonly commit: string; readonly error: ReconcilerError } | undefined;
+
+  /** @throws ReconcilerError ('never', `source-config`) when the configuration is unsafe or incomplete. */
+  constructor(config: GitSourceConfig, options: GitSourceOptions) {
+    this.#config = checkConfig(config);
+    this.description = this.#config.description;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#accepted = new Set(options.accepted);
+    const { url, ref, path } = this.#config;
+    const name = createHash('sha256')
+      .update(JSON.stringify([url, describeRef(ref), path]))
+      .digest('hex')
+      .slice(0, 24);
+    this.#dir = join(options.cacheDir, name);
+    const mirrorDir = join(this.#dir, 'mirror.git');
+    const environment = options.environment ?? {};
+    this.#access = new GitAccess(
+      this.#config,
+      mirrorDir,
+      baseEnvironment(mirrorDir, this.#config.target.transport, environment),
+    );
+    this.#mirror = new GitMirror(this.#config, placeOf(mirrorDir, environment), this.#access);
+    this.#origin = {
+      place: this.#mirror.place,
+      description: this.description,
+      failure: (doing, error) => this.#failure(doing, error),
+      lastCommits: (commit, paths, signal) => this.#lastCommits(commit, paths, signal),
+    };
+  }
+
+  /** A person's word that `revision` (whole commit id) is meant, although it goes backwards, moved a tag, or has no files. */
+  accept(revision: string): void {
+    this.#accepted.add(revision);
+    this.#turnedDown = undefined;
+  }
+
+  async read(signal: AbortSignal): Promise<Snapshot> {
+    signal.throwIfAborted();
+    return exclusively(this.#dir, async () => {
+      let why: ReconcilerError;
+      try {
+        await this.#open();
+        return await this.#advance(signal);
+      } catch (error) {
+        if (signal.aborted) throw abortReason(signal);
+        why = this.#failure('Reading the source', error);
+      }
+      return this.#lastGood(why, signal);
+    });
+  }
+
+  /** Local repositories are watched; for others this does nothing, because only asking the server helps. */
+  watch(onChange: () => void): AsyncDisposable {
+    const { target } = this.#config;
+    if (target.transport === 'file') return watchRefs(target.path, onChange);
+    return { [Symbol.asyncDispose]: async () => undefined };
+  }
+
+  async #open(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    if (!this.#loaded) this.#good = await loadLastGood(this.#dir);
+    this.#loaded = true;
+    await this.#mirror.open();
+  }
+
+  /** The newest state, or an error that says why it may not be used. */
+  async #advance(signal: AbortSignal): Promise<Snapshot> {
+    const { ref } = this.#config;
+    const patterns = patternsOf(ref);
+    const target = resolveRef(ref, patterns.length === 0 ? new Map() : await this.#mirror.advertised(patterns, signal));
+    if (target.commit === this.#good?.revision && (await this.#isHere(target.commit, signal))) {
+      const listed = await this.#list(target.commit, signal);
+      if (this.#good.staleSince !== undefined || this.#good.name !== target.name) await this.#keep(target, listed);
+      return new GitSnapshot(this.#origin, listed.commit, listed);
+    }
+    if (this.#turnedDown?.commit === target.commit) throw this.#turnedDown.error;
+    const commit = await this.#fetch(target, signal);
+    try {
+      await this.#refuseBackwards({ ...target, commit }, signal);
+      const listed = await this.#list(commit, signal);
+      this.#refuseEmpty(listed);
+      await this.#mirror.local('Keeping the revision', ['update-ref', 'refs/plumbline/good', commit], signal);
+      await this.#keep({ ...target, commit }, listed);
+      return new GitSnapshot(this.#origin, listed.commit, listed);
+    } catch (error) {
+      if (error instanceof ReconcilerError && error.code === 'source-backwards') this.#turnedDown = { commit, error };
+      throw error;
+    }
+  }
+
+  async #isHere(commit: string, signal: AbortSignal): Promise<boolean> {
+    return this.#listed?.commit.revision === commit || this.#mirror.has(commit, signal);
+  }
+
+  async #fetch(target: Resolved, signal: AbortSignal): Promise<string> {
+    // From a last good commit on, whether the new one descends from it must be told, and a depth would cut exactly that
+    // link. The server sends what came after the last good one; only rewritten history (or a lost mirror) costs more.
+    const compares = 'branch' in this.#config.ref && this.#good !== undefined && this.#good.revision !== target.commit;
+    const shallow = this.#mirror.isRemote && !compares;
+    return this.#mirror.fetch(target.name, shallow ? { depth: this.#config.depth } : {}, signal);
+  }
+
+  async #refuseBackwards(target: Resolved, signal: AbortSignal): Promise<void> {
+    const good = this.#good;
+    const { ref } = this.#config;
+    if (good === undefined || good.revision === target.commit || this.#accepted.has(target.commit)) return;
+    const [from, to] = [good.revision.slice(0, 12), target.commit.slice(0, 12)];
+    if ('branch' in ref) {
+      const known = await this.#mirror.has(good.revision, signal);
+      if (known && (await this.#mirror.isAncestor(good.revision, target.commit, signal))) return;
+      throw backwards(
+        `The history of ${describeRef(ref)} was rewritten: ${to} does not follow ${from} (force-push).`,
+        target.commit,
+      );
+    }
+    if (good.name === target.name) throw backwards(`${target.name} was moved from ${from} to ${to}.`, target.commit);
+    if (
+      good.version !== undefined &&
+      target.version !== undefined &&
+      semver.compareBuild(target.version, good.version) < 0
+    ) {
+      throw backwards(
+        `The newest version in range went back from ${good.version} to ${target.version}.`,
+        target.commit,
+      );
+    }
+  }
+
+  #refuseEmpty(listed: Listed): void {
+    const { revision } = listed.commit;
+    if (listed.files.length + listed.problems.length > 0 || this.#accepted.has(revision)) return;
+    const where = this.#config.path === '' ? 'the repository' : `the path ${this.#config.path}`;
+    if (this.#good === undefined || this.#good.entries === 0) {
+      throw new ReconcilerError(`There are no files in ${where} at ${revision.slice(0, 12)}.`, 'backoff', {
+        remedy: 'Commit a first manifest, or correct path.',
+        code: 'source-empty',
+      });
+    }
+    throw backwards(`${where} had ${this.#good.entries} files and has none at ${revision.slice(0, 12)}.`, revision);
+  }
+
+  async #list(commit: string, signal: AbortSignal): Promise<Listed> {
+    if (this.#listed?.commit.revision === commit) return this.#listed;
+    const place = this.#mirror.place;
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#config.timeout)]);
+    const tree = { commit, path: this.#config.path };
+    if (this.#mirror.isPartial) {
+      const missing = await missingBlobs(place, tree, bounded);
+      if (missing.length > 0) await this.#mirror.fetchObjects(missing, signal);
+    }
+    const listing = await listTree(place, tree, this.#limits, { signal: bounded, knownPlain: this.#knownPlain });
+    const about = parseCommit(await this.#mirror.local('Reading the commit', showCommit(commit), signal));
+    const listed = { ...listing, commit: about };
+    // What is only a candidate yet must not push out the listing that quiet reads are answered from.
+    if (this.#good === undefined || this.#good.revision === commit) this.#listed = listed;
+    return listed;
+  }
+
+  async #keep(target: Resolved, listed: Listed): Promise<void> {
+    const { name, version } = target;
+    const good: LastGood = {
+      revision: listed.commit.revision,
+      name,
+      ...(version === undefined ? {} : { version }),
+      entries: listed.files.length + listed.problems.length,
+      at: Date.now(),
+    };
+    await saveLastGood(this.#dir, good);
+    this.#good = good;
+    this.#listed = listed;
+    this.#turnedDown = undefined;
+  }
+
+  async #lastGood(why: ReconcilerError, signal: AbortSignal): Promise<Snapshot> {
+    const good = this.#good;
+    if (good === undefined) throw why;
+    let listed: Listed;
+    try {
+      listed = await this.#list(good.revision, signal);
+    } catch (error) {
+      if (signal.aborted) throw abortReason(signal);
+      // The mirror is damaged as well. The newer trouble is the one to tell: the mirror would mend itself if the fetch worked.
+      throw new ReconcilerError(
+        `${why.message} The last good revision cannot be read either: ${messageOf(error)}`,
+        'backoff',
+        {
+          remedy: why.remedy ?? 'See the message.',
+          code: why.code ?? 'source-unreachable',
+        },
+      );
+    }
+    const since = good.staleSince ?? Date.now();
+    if (good.staleSince === undefined) {
+      this.#good = { ...good, staleSince: since };
+      // Only the time would be lost.
+      await saveLastGood(this.#dir, this.#good).catch(() => undefined);
+    }
+    const stale: Stale = { reason: why.message, remedy: why.remedy ?? 'See the message.', since };
+    return new GitSnapshot(this.#origin, listed.commit, listed, stale);
+  }
+
+  /**
+   * Where the mirror is shallow it is deepened once, to a bound. Files last touched further back stay without a commit: naming
+   * the oldest one that is known would blame the wrong person.
+   */
+  async #lastCommits(
+    start: Commit,
+    paths: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Commit>> {
+    const prefix = this.#config.path === '' ? '' : `${this.#config.path}/`;
+    const wanted = new Set(paths.map((path) => prefix + path));
+    const from = { commit: start.revision, path: this.#config.path };
+    return exclusively(this.#dir, async () => {
+      const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#config.timeout)]);
+      try {
+        let boundary = await this.#mirror.boundary();
+        let found = await lastTouched(this.#mirror.place, from, wanted, { signal: bounded, boundary });
+        if (found.size < wanted.size && boundary.size > 0 && this.#good !== undefined) {
+          // A server that is silent now takes nothing away from what is known already.
+          await this.#mirror.deepen(this.#good.name, HISTORY_DEPTH, bounded).catch(() => undefined);
+          boundary = await this.#mirror.boundary();
+          found = await lastTouched(this.#mirror.place, from, wanted, { signal: bounded, boundary });
+        }
+        return new Map([...found].map(([path, commit]) => [path.slice(prefix.length), commit]));
+      } catch (error) {
+        if (signal.aborted) throw abortReason(signal);
+        throw this.#failure('Reading the history', error);
+      }
+    });
+  }
+
+  #failure(doing: string, error: unknown): ReconcilerError {
+    return gitFailure(doing, error, (text) => this.#access.redact(text));
+  }
+}
+
+function backwards(reason: string, revision: string): ReconcilerError {
+  return new ReconcilerError(reason, 'backoff', {
+    remedy: `Restore it in the repository, or accept revision ${revision} if it is meant.`,
+    code: 'source-backwards',
+  });
+}
