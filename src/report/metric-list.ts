@@ -1,0 +1,129 @@
+import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { Family } from './series.ts';
+
+/** Seconds. 0.5, 30 and 60 are boundaries that people set objectives at ("< 30s"): a bucket must end exactly there. */
+const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const LONG_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
+
+/** Every metric of ours, created in `registry`. The README's table is made from what this makes. */
+export function createFamilies(registry: Registry) {
+  const registers = [registry];
+  const counter = (name: string, labelNames: readonly string[], help: string): Family<Counter> =>
+    new Family(new Counter({ name: `plumbline_${name}`, help, labelNames: [...labelNames], registers }));
+  const gauge = (name: string, labelNames: readonly string[], help: string): Family<Gauge> =>
+    new Family(new Gauge({ name: `plumbline_${name}`, help, labelNames: [...labelNames], registers }));
+  const histogram = (
+    name: string,
+    labelNames: readonly string[],
+    help: string,
+    buckets = LONG_SECONDS,
+  ): Family<Histogram> =>
+    new Family(new Histogram({ name: `plumbline_${name}`, help, labelNames: [...labelNames], buckets, registers }));
+  const here = ['sync', 'platform'];
+  return {
+    build: gauge('build_info', ['version', 'node'], 'Always 1; the labels say what is running.'),
+    passes: counter(
+      'passes_total',
+      [...here, 'trigger', 'result'],
+      'Passes that have ended, by why they ran and how they ended.',
+    ),
+    passSeconds: histogram(
+      'pass_duration_seconds',
+      here,
+      'Duration of passes, from reading the source to the last outcome.',
+    ),
+    lastPass: gauge('last_pass_timestamp_seconds', here, 'When the last pass ended, whatever its result (Unix time).'),
+    lastSuccess: gauge(
+      'last_success_timestamp_seconds',
+      here,
+      'When the last pass ended with nothing failed or withheld (Unix time).',
+    ),
+    changes: counter(
+      'changes_total',
+      [...here, 'kind', 'verb', 'result'],
+      'Changes of objects on platforms, by what came of them.',
+    ),
+    owned: gauge('owned_objects', here, 'Objects that the Sync owns on the platform, as of the last pass.'),
+    drifted: gauge(
+      'drifted_objects',
+      here,
+      'Owned objects that differ although git did not change, as of the last pass.',
+    ),
+    problems: gauge('problems', [...here, 'severity'], 'Problems in what the source says, as of the last pass.'),
+    withheld: gauge(
+      'withheld_changes',
+      [...here, 'code'],
+      'Changes that are wanted and were not made, by reason, as of the last pass.',
+    ),
+    revision: gauge(
+      'source_revision_info',
+      [...here, 'revision'],
+      'Always 1; the label names the revision that the last pass worked from.',
+    ),
+    stale: gauge(
+      'source_stale',
+      here,
+      '1 while an old revision is served because the source cannot be read or looks wrong.',
+    ),
+    suspended: gauge('sync_suspended', ['sync'], '1 while the Sync is suspended.'),
+    queue: gauge('queue_passes', ['state'], 'Passes that wait for their turn, run, or are due later.'),
+    queueAge: gauge('queue_oldest_seconds', [], 'How long the pass that has waited longest has been waiting.'),
+    retries: counter('retries_total', here, 'Passes that were put back because one before them failed.'),
+    requests: counter(
+      'platform_requests_total',
+      ['platform', 'method', 'route', 'code'],
+      'HTTP requests sent to platforms; the code is `error` where there was no answer.',
+    ),
+    requestSeconds: histogram(
+      'platform_request_duration_seconds',
+      ['platform', 'method', 'route'],
+      'Duration of HTTP requests sent to platforms.',
+      REQUEST_SECONDS,
+    ),
+    platformUp: gauge('platform_up', ['platform'], '1 when the platform answered the last pass or look.'),
+    circuit: gauge(
+      'platform_circuit',
+      ['platform', 'state'],
+      '1 at the state the circuit breaker of the platform is in: closed, open or half-open.',
+    ),
+    executions: counter(
+      'workflow_executions_total',
+      ['platform', 'workflow', 'result'],
+      'Runs of workflows that have ended, as the platform tells; the workflow is `_unmanaged` where git does not know it.',
+    ),
+    executionSeconds: histogram(
+      'workflow_execution_duration_seconds',
+      ['platform', 'workflow', 'result'],
+      'Duration of runs of workflows.',
+    ),
+    executionsLost: counter(
+      'workflow_executions_lost_total',
+      ['platform'],
+      'Times that runs may have been missed because the platform no longer knew where the count had stopped.',
+    ),
+    reads: counter(
+      'source_reads_total',
+      ['sync', 'result'],
+      'Reads of the source (for git: fetches): fresh, stale (an old revision is served) or failed.',
+    ),
+    readSeconds: histogram(
+      'source_read_duration_seconds',
+      ['sync'],
+      'Duration of reads of the source (for git: fetches).',
+      REQUEST_SECONDS,
+    ),
+    configuration: gauge(
+      'configuration_valid',
+      [],
+      '1 when the configuration as it stands on disk is in force; 0 while the last good one is.',
+    ),
+    folded: counter(
+      'label_values_folded_total',
+      ['label'],
+      'Observations counted under `_other` because a label had reached its bound.',
+    ),
+  };
+}
+
+export type Families = ReturnType<typeof createFamilies>;

@@ -1,0 +1,225 @@
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import type { Execution, RequestObserver } from '../drivers/driver.ts';
+import type { PassReport } from './pass-report.ts';
+import { createFamilies } from './metric-list.ts';
+import type { Families } from './metric-list.ts';
+import { zeroes } from './metric-zeroes.ts';
+import { countsOf } from './counts.ts';
+import { LabelBound } from './series.ts';
+import type { Labels } from './series.ts';
+
+/** One metric, as the README's table shows it. */
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+export interface MetricsOptions {
+  readonly version: string;
+  /** Distinct values that the label `workflow` may have per platform; more are counted under `_other`. */
+  readonly maxWorkflows?: number;
+  /** Likewise the label `route`. */
+  readonly maxRoutes?: number;
+}
+
+export type CircuitState = 'closed' | 'open' | 'half-open';
+export interface QueueNumbers {
+  readonly waiting: number;
+  readonly running: number;
+  readonly delayed: number;
+  /** Milliseconds. */
+  readonly oldest: number;
+}
+
+/** Label value for runs of workflows that no Sync owns: anybody can make any number of those. */
+export const UNMANAGED = '_unmanaged';
+
+/** Every number that Plumbline tells about itself, in a registry of its own. Knows no secret: labels are names, counts are counts. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #families: Families;
+  readonly #workflows: LabelBound;
+  readonly #routes: LabelBound;
+  /** Read at each scrape, because an age grows without anything happening. */
+  #queue: () => QueueNumbers = () => ({ waiting: 0, running: 0, delayed: 0, oldest: 0 });
+
+  constructor(options: MetricsOptions) {
+    this.#families = createFamilies(this.#registry);
+    collectDefaultMetrics({ register: this.#registry, prefix: 'plumbline_' });
+    const { folded, build, queueAge, configuration } = this.#families;
+    const bound = (label: string, limit: number): LabelBound => {
+      folded.metric.inc({ label }, 0);
+      return new LabelBound(limit, () => folded.metric.inc({ label }));
+    };
+    this.#workflows = bound('workflow', options.maxWorkflows ?? 500);
+    this.#routes = bound('route', options.maxRoutes ?? 100);
+    build.metric.set({ version: options.version, node: process.version }, 1);
+    queueAge.metric.set(0);
+    configuration.metric.set(1);
+  }
+
+  /** Media type of what `text()` gives. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The exposition that Prometheus reads. */
+  async text(): Promise<string> {
+    const { waiting, running, delayed, oldest } = this.#queue();
+    const { queue, queueAge } = this.#families;
+    for (const [state, count] of Object.entries({ waiting, running, delayed })) queue.metric.set({ state }, count);
+    queueAge.metric.set(oldest / 1000);
+    return this.#registry.metrics();
+  }
+
+  /** Every metric there is, sorted by name. */
+  describe(): readonly MetricDescription[] {
+    return this.#registry
+      .getMetricsAsArray()
+      .map((metric) => {
+        const { name, help } = metric;
+        const labels = 'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : [];
+        return { name, type: 'type' in metric ? String(metric.type) : 'untyped', labels, help };
+      })
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Sets every series of a Sync on a Platform to zero, so that the first failure is an increase that an alert can see. */
+  expectSync(sync: string, platform: string): void {
+    zeroes(this.#families, sync, platform);
+    this.suspended(sync, false);
+  }
+
+  expectPlatform(platform: string): void {
+    this.circuit(platform, 'closed');
+    this.#families.executionsLost.metric.inc(this.#families.executionsLost.touch({ platform }), 0);
+  }
+
+  pass(report: PassReport): void {
+    if (report.result === 'planned') return;
+    const { sync, platform, trigger, result } = report;
+    const here = { sync, platform };
+    const families = this.#families;
+    families.passes.metric.inc(families.passes.touch({ ...here, trigger, result }));
+    families.passSeconds.metric.observe(families.passSeconds.touch(here), (report.endedAt - report.startedAt) / 1000);
+    set(families.lastPass, here, report.endedAt / 1000);
+    if (result === 'in-sync' || result === 'applied') set(families.lastSuccess, here, report.endedAt / 1000);
+    for (const outcome of report.outcomes) {
+      const { kind, verb } = outcome.change;
+      families.changes.metric.inc(families.changes.touch({ ...here, kind, verb, result: outcome.status }));
+    }
+    this.#passGauges(report, here);
+  }
+
+  #passGauges(report: PassReport, here: { readonly sync: string; readonly platform: string }): void {
+    const families = this.#families;
+    const counts = countsOf(report);
+    set(families.problems, { ...here, severity: 'error' }, counts.problems.error);
+    set(families.problems, { ...here, severity: 'warning' }, counts.problems.warning);
+    set(families.stale, here, report.stale === undefined ? 0 : 1);
+    if (report.revision !== undefined) {
+      families.revision.forget(here);
+      set(families.revision, { ...here, revision: report.revision }, 1);
+    }
+    if (report.plan === undefined) return;
+    set(families.owned, here, report.plan.counts.owned);
+    set(families.drifted, here, report.plan.counts.drifted);
+    families.withheld.forget(here);
+    for (const [code, count] of counts.withheld) set(families.withheld, { ...here, code }, count);
+  }
+
+  /** Tells of one HTTP request; `seconds` in seconds, `route` a template without ids. */
+  observer(platform: string): RequestObserver {
+    const { requests, requestSeconds } = this.#families;
+    return ({ method, route, code, seconds }) => {
+      const labels = { platform, method, route: this.#routes.admit(platform, route) };
+      requests.metric.inc(requests.touch({ ...labels, code: String(code) }));
+      requestSeconds.metric.observe(requestSeconds.touch(labels), seconds);
+    };
+  }
+
+  circuit(platform: string, state: CircuitState): void {
+    for (const each of ['closed', 'open', 'half-open'])
+      set(this.#families.circuit, { platform, state: each }, each === state ? 1 : 0);
+  }
+
+  platformUp(platform: string, up: boolean): void {
+    set(this.#families.platformUp, { platform }, up ? 1 : 0);
+  }
+
+  /** One run that has ended; `workflow` is the manifest's name, or undefined when no Sync owns the workflow. */
+  execution(platform: string, workflow: string | undefined, execution: Execution): void {
+    if (execution.status === 'running') return;
+    const { executions, executionSeconds } = this.#families;
+    const name = workflow === undefined ? UNMANAGED : this.#workflows.admit(platform, workflow);
+    const labels = { platform, workflow: name, result: execution.status };
+    this.expectWorkflow(platform, name);
+    executions.metric.inc(executions.touch(labels));
+    if (execution.endedAt === undefined) return;
+    const seconds = Math.max(0, execution.endedAt - execution.startedAt) / 1000;
+    executionSeconds.metric.observe(executionSeconds.touch(labels), seconds);
+  }
+
+  /** The success and error counts of a workflow exist together: a rate of errors needs both. */
+  expectWorkflow(platform: string, workflow: string): void {
+    const { executions } = this.#families;
+    for (const result of ['success', 'error'])
+      executions.metric.inc(executions.touch({ platform, workflow, result }), 0);
+  }
+
+  executionsLost(platform: string): void {
+    const { executionsLost } = this.#families;
+    executionsLost.metric.inc(executionsLost.touch({ platform }));
+  }
+
+  /** One read of a source, in seconds. */
+  sourceRead(sync: string, result: 'fresh' | 'stale' | 'failed', seconds: number): void {
+    const { reads, readSeconds } = this.#families;
+    for (const each of ['fresh', 'stale', 'failed'])
+      reads.metric.inc(reads.touch({ sync, result: each }), each === result ? 1 : 0);
+    readSeconds.metric.observe(readSeconds.touch({ sync }), seconds);
+  }
+
+  retried(sync: string, platform: string): void {
+    this.#families.retries.metric.inc(this.#families.retries.touch({ sync, platform }));
+  }
+
+  suspended(sync: string, suspended: boolean): void {
+    set(this.#families.suspended, { sync }, suspended ? 1 : 0);
+  }
+
+  configurationValid(valid: boolean): void {
+    this.#families.configuration.metric.set(valid ? 1 : 0);
+  }
+
+  watchQueue(numbers: () => QueueNumbers): void {
+    this.#queue = numbers;
+  }
+
+  /** Removes the series of a Sync that is gone, or only those on one platform when the Sync left that. */
+  forgetSync(sync: string, platform?: string): void {
+    this.#forget(platform === undefined ? { sync } : { sync, platform });
+  }
+
+  /** Removes every series of a Platform that is gone. */
+  forgetPlatform(platform: string): void {
+    this.#forget({ platform });
+    this.#workflows.forget(platform);
+    this.#routes.forget(platform);
+  }
+
+  forgetWorkflow(platform: string, workflow: string): void {
+    this.#forget({ platform, workflow });
+    this.#workflows.forget(platform, workflow);
+  }
+
+  #forget(match: Labels): void {
+    for (const family of Object.values(this.#families)) family.forget(match);
+  }
+}
+
+function set(family: Families['owned'], labels: Labels, value: number): void {
+  family.metric.set(family.touch(labels), value);
+}

@@ -1,0 +1,187 @@
+import { messageOf } from '../errors.ts';
+import type { PassRecord } from '../ledger/history.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Scope } from '../ledger/ownership.ts';
+import type { Condition } from './conditions.ts';
+import { conditionsHeld } from './conditions.ts';
+import { countsOf, isQuiet, pathsOf } from './counts.ts';
+import { eventsOf } from './events.ts';
+import type { Told } from './events.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { PassReport } from './pass-report.ts';
+import type { EventType } from './situations.ts';
+import { firstStatus, inventoryOf, statusAfter } from './status.ts';
+import type { Standing, SyncStatus } from './status.ts';
+
+export interface ReporterParts {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly ledger: Ledger;
+  /** Applied to what statuses say; log and ledger have their own. */
+  readonly redact: (text: string) => string;
+  readonly clock: () => number;
+}
+
+const LEVELS: Record<EventType, 'info' | 'warn' | 'error'> = {
+  applied: 'info',
+  'drift-reverted': 'warn',
+  'drift-found': 'warn',
+  withheld: 'warn',
+  'change-failed': 'error',
+  'pass-failed': 'error',
+  problem: 'warn',
+  'source-stale': 'warn',
+  recovered: 'info',
+};
+/** Constant messages of the log, by event. */
+const MESSAGES: Record<EventType, string> = {
+  applied: 'change applied',
+  'drift-reverted': 'drift reverted',
+  'drift-found': 'drift found',
+  withheld: 'change withheld',
+  'change-failed': 'change failed',
+  'pass-failed': 'pass failed',
+  problem: 'problem in the source',
+  'source-stale': 'source stale',
+  recovered: 'recovered',
+};
+
+/** The one place a PassReport goes to: log, metrics, conditions, events and history are all made here, on every exit path. */
+export class Reporter {
+  readonly #parts: ReporterParts;
+  readonly #standing = new Map<string, Standing>();
+  readonly #told = new Map<string, Told>();
+
+  constructor(parts: ReporterParts) {
+    this.#parts = parts;
+  }
+
+  /** Tells everybody about a pass. A fault of the ledger is logged and does not stop the rest. */
+  report(report: PassReport): void {
+    if (report.result === 'planned') return;
+    this.#parts.metrics.pass(report);
+    const before = this.standing(report);
+    this.#standing.set(scopeId(report), statusAfter(before, report));
+    try {
+      this.#tell(report);
+      this.#parts.ledger.recordPass(recordOf(report));
+    } catch (error) {
+      this.#parts.log.error('history cannot be written', { ...scopeOf(report), error });
+    }
+  }
+
+  /** How a Sync stands, without its inventory. */
+  standing(scope: Scope): Standing {
+    return this.#standing.get(scopeId(scope)) ?? firstStatus(scopeOf(scope), this.#parts.clock());
+  }
+
+  /** How a Sync stands, whole; the inventory is read from the ledger. */
+  status(scope: Scope): SyncStatus {
+    const status = { ...this.standing(scope), inventory: inventoryOf(this.#parts.ledger.view(scopeOf(scope))) };
+    return redacted(status, this.#parts.redact);
+  }
+
+  ready(scope: Scope): Condition | undefined {
+    return this.standing(scope).conditions.find(({ type }) => type === 'Ready');
+  }
+
+  /** Says why no pass looks at a Sync; unchanged reasons change nothing. */
+  held(scope: Scope, held: { readonly reason: string; readonly message: string; readonly stalled: boolean }): void {
+    const before = this.standing(scope);
+    const conditions = conditionsHeld(before.conditions, held, this.#parts.clock());
+    this.#standing.set(scopeId(scope), { ...before, conditions });
+    const was = before.conditions.find(({ type }) => type === 'Ready');
+    if (was?.reason === held.reason && was.message === held.message) return;
+    this.#parts.log.info('sync waits', { ...scopeOf(scope), reason: held.reason, because: held.message });
+  }
+
+  /** Drops what is known of a Sync on a Platform that is gone. */
+  forget(scope: Scope): void {
+    this.#standing.delete(scopeId(scope));
+    this.#told.delete(scopeId(scope));
+    this.#parts.metrics.forgetSync(scope.sync, scope.platform);
+    this.#parts.ledger.setCursor(toldCursor(scope), '{}');
+  }
+
+  #tell(report: PassReport): void {
+    const { ledger, log } = this.#parts;
+    const scope = scopeOf(report);
+    const before = this.#toldOf(scope);
+    const { events, told } = eventsOf(report, before);
+    for (const { type, key, message, paths } of events) {
+      const fields = { ...scope, ...(key === undefined ? {} : { key }), ...(paths === undefined ? {} : { paths }) };
+      log[LEVELS[type]](MESSAGES[type], { ...fields, about: message });
+      ledger.addEvent({ at: report.endedAt, type, message, ...fields });
+    }
+    // Written only when it differs: a quiet pass writes nothing (law 10).
+    if (JSON.stringify(told) !== JSON.stringify(before)) ledger.setCursor(toldCursor(scope), JSON.stringify(told));
+    this.#told.set(scopeId(scope), told);
+    const level = isQuiet(report) || events.length === 0 ? 'debug' : 'info';
+    log[level]('pass ended', summaryOf(report));
+  }
+
+  #toldOf(scope: Scope): Told {
+    const known = this.#told.get(scopeId(scope));
+    if (known !== undefined) return known;
+    return JSON.parse(this.#parts.ledger.cursor(toldCursor(scope)) ?? '{}') as Told;
+  }
+}
+
+function summaryOf(report: PassReport): Record<string, unknown> {
+  const { applied, failed, skipped, drifted, problems } = countsOf(report);
+  const { trigger, look, result, revision, startedAt, endedAt, durations } = report;
+  const withheld = report.plan?.withheld.length ?? 0;
+  const milliseconds = Math.round(endedAt - startedAt);
+  const counts = { applied, failed, skipped, withheld, drifted, problems: problems.error + problems.warning };
+  return { ...scopeOf(report), trigger, look, result, revision, ...counts, milliseconds, durations };
+}
+
+/** A pass as history keeps it. */
+export function recordOf(report: PassReport): PassRecord {
+  const { applied, failed, skipped, drifted, problems } = countsOf(report);
+  return {
+    ...scopeOf(report),
+    ...(report.revision === undefined ? {} : { revision: report.revision }),
+    ...(report.commit === undefined ? {} : { author: report.commit.author }),
+    startedAt: report.startedAt,
+    endedAt: report.endedAt,
+    result: report.result,
+    counts: {
+      applied,
+      failed,
+      skipped,
+      drifted,
+      withheld: report.plan?.withheld.length ?? 0,
+      problems: problems.error + problems.warning,
+    },
+    changes: report.outcomes.map((outcome) => {
+      const { key, verb, cause } = outcome.change;
+      const because =
+        outcome.status === 'failed'
+          ? messageOf(outcome.error)
+          : outcome.status === 'skipped'
+            ? outcome.because
+            : undefined;
+      const error = because === undefined ? {} : { error: because };
+      return { key, verb, cause, paths: pathsOf(outcome.change), outcome: outcome.status, ...error };
+    }),
+    ...(report.error === undefined ? {} : { error: messageOf(report.error) }),
+  };
+}
+
+function redacted<T>(value: T, redact: (text: string) => string): T {
+  return JSON.parse(JSON.stringify(value), (_, item: unknown) => (typeof item === 'string' ? redact(item) : item)) as T;
+}
+
+function scopeOf({ sync, platform }: Scope): Scope {
+  return { sync, platform };
+}
+
+function scopeId({ sync, platform }: Scope): string {
+  return `${sync}\n${platform}`;
+}
+
+function toldCursor({ sync, platform }: Scope): string {
+  return `told/${sync}/${platform}`;
+}

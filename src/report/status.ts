@@ -1,0 +1,134 @@
+import { formatOrigin } from '../errors.ts';
+import type { Scope } from '../ledger/ownership.ts';
+import type { LedgerView } from '../plan/types.ts';
+import { countsOf } from './counts.ts';
+import type { Condition } from './conditions.ts';
+import { conditionsAfter, conditionsBefore } from './conditions.ts';
+import type { PassReport } from './pass-report.ts';
+
+/**
+ * How one Sync stands on one Platform. One shape: in a cluster, in `plumbline status -o json`, in `/api/v1/status`.
+ * Times are RFC 3339 in UTC.
+ */
+export interface SyncStatus {
+  readonly sync: string;
+  readonly platform: string;
+  /** Revision of the last pass that read the source. */
+  readonly revision?: string;
+  /** When something was last changed on the platform. */
+  readonly lastChange?: string;
+  /** When a pass last ended with nothing failed and nothing waiting for a person. */
+  readonly lastSuccess?: string;
+  readonly conditions: readonly Condition[];
+  readonly counts: StatusCounts;
+  readonly problems: readonly StatusProblem[];
+  readonly withheld: readonly StatusWithheld[];
+  readonly inventory: readonly InventoryEntry[];
+}
+
+export interface StatusCounts {
+  readonly owned: number;
+  /** Changes applied by the last pass that changed anything. */
+  readonly changed: number;
+  readonly drifted: number;
+  readonly withheld: number;
+  readonly problems: number;
+}
+
+export interface StatusProblem {
+  /** `file:line:column` */
+  readonly origin: string;
+  readonly severity: 'error' | 'warning';
+  readonly key?: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface StatusWithheld {
+  readonly key: string;
+  readonly verb: string;
+  readonly code: string;
+  readonly because: string;
+  readonly remedy: string;
+}
+
+export interface InventoryEntry {
+  readonly key: string;
+  /** The platform's id. */
+  readonly remote: string;
+  readonly title: string;
+  readonly how: 'created' | 'adopted';
+  readonly revision: string;
+  readonly driftSince?: string;
+  readonly held?: true;
+}
+
+/** Entries of `problems` and `withheld` that are listed; `counts` has them all. */
+const MOST_LISTED = 100;
+
+/** What is kept of a status between passes: everything but the inventory, which is the ledger's. */
+export type Standing = Omit<SyncStatus, 'inventory'>;
+
+/** A Sync that no pass has looked at yet. */
+export function firstStatus(scope: Scope, now: number): Standing {
+  const counts = { owned: 0, changed: 0, drifted: 0, withheld: 0, problems: 0 };
+  return { ...scope, conditions: conditionsBefore(now), counts, problems: [], withheld: [] };
+}
+
+/** How the Sync stands after a pass: what the pass could not learn stays as it was. */
+export function statusAfter(before: Standing, report: PassReport): Standing {
+  const conditions = conditionsAfter(before.conditions, report);
+  const counts = countsOf(report);
+  const ready = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+  return {
+    ...before,
+    ...(report.revision === undefined ? {} : { revision: report.revision }),
+    ...(counts.applied === 0 ? {} : { lastChange: isoTime(report.endedAt) }),
+    ...(ready ? { lastSuccess: isoTime(report.endedAt) } : {}),
+    conditions,
+    ...listed(before, report),
+    counts: {
+      owned: report.plan?.counts.owned ?? before.counts.owned,
+      changed: counts.applied === 0 ? before.counts.changed : counts.applied,
+      drifted: report.plan?.counts.drifted ?? before.counts.drifted,
+      withheld: report.plan?.withheld.length ?? before.counts.withheld,
+      problems: report.revision === undefined ? before.counts.problems : report.problems.length,
+    },
+  };
+}
+
+function listed(before: Standing, report: PassReport): Pick<Standing, 'problems' | 'withheld'> {
+  const problems = report.problems.slice(0, MOST_LISTED).map(({ origin, severity, key, message, remedy }) => ({
+    origin: formatOrigin(origin),
+    severity,
+    ...(key === undefined ? {} : { key }),
+    message,
+    remedy,
+  }));
+  const withheld = report.plan?.withheld
+    .slice(0, MOST_LISTED)
+    .map(({ change, code, because, remedy }) => ({ key: change.key, verb: change.verb, code, because, remedy }));
+  return {
+    problems: report.revision === undefined ? before.problems : problems,
+    withheld: withheld ?? before.withheld,
+  };
+}
+
+/** What the Sync owns, by key. */
+export function inventoryOf(view: LedgerView): readonly InventoryEntry[] {
+  return [...view.owned.values()]
+    .map(({ key, remote, title, how, revision, driftSince, heldFingerprint }) => ({
+      key,
+      remote,
+      title,
+      how,
+      revision,
+      ...(driftSince === undefined ? {} : { driftSince: isoTime(driftSince) }),
+      ...(heldFingerprint === undefined ? {} : { held: true as const }),
+    }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
