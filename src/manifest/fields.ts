@@ -82,11 +82,9 @@ export const Secret = z.strictObject({
 export const AnyObject = z.record(z.string(), z.json());
 
 /** JSON pointer that names a field (RFC 6901). */
-export const Pointer = z
-  .string()
-  .regex(/^(\/([^~/]|~[01])*)+$/, {
-    error: refusal('is not a JSON pointer', 'Begin with "/", such as /settings/timezone.'),
-  });
+export const Pointer = z.string().regex(/^(\/([^~/]|~[01])*)+$/, {
+  error: refusal('is not a JSON pointer', 'Begin with "/", such as /settings/timezone.'),
+});
 
 /** A cron expression of five fields (minute, hour, day of month, month, day of week), or six with seconds first. */
 export const Cron = z.string().regex(/^\s*(\S+\s+){4,5}\S+\s*$/, {

@@ -1,0 +1,166 @@
+import type { Problem } from '../errors.ts';
+import { pack } from './document.ts';
+import { NOT_ENFORCED } from './fields.ts';
+import type { JsonValue, Kind } from './manifest.ts';
+import { API_VERSION } from './metadata.ts';
+import type { Place } from './places.ts';
+import { isObject, pointerOf } from './pointer.ts';
+import type { Reading } from './reading-result.ts';
+import { didYouMean } from './suggest.ts';
+
+/** Top-level fields of the compact form, with the kind that their entries become where this version has one. */
+export const COMPACT_FIELDS: Readonly<Record<string, Kind | undefined>> = {
+  applications: 'Application',
+  workflows: 'Workflow',
+  custom_integrations: 'Integration',
+  monitoring_config: undefined,
+  data_classification: undefined,
+};
+
+/** Where each field of an entry goes in the manifest that it becomes. */
+const ENTRY_FIELDS: Readonly<Partial<Record<Kind, Readonly<Record<string, string>>>>> = {
+  Application: {
+    name: '/metadata/name',
+    title: '/spec/title',
+    environment: '/spec/environment',
+    version: '/spec/version',
+    owner: '/spec/owner',
+  },
+  Workflow: {
+    name: '/metadata/name',
+    title: '/spec/title',
+    application: '/spec/application',
+    version: '/spec/version',
+    active: '/spec/active',
+    format: '/spec/format',
+    definition_file: '/spec/definitionFrom/file',
+    last_modified: '',
+  },
+  Integration: {
+    name: '/metadata/name',
+    title: '/spec/title',
+    type: '/spec/type',
+    settings: '/spec/settings',
+    code_repo: '',
+    api_version: '',
+  },
+};
+
+/** Whether a mapping is in the compact form: it has no apiVersion and kind but one of the form's lists. */
+export function isCompact(value: Readonly<Record<string, JsonValue>>): boolean {
+  const plain = value['apiVersion'] === undefined && value['kind'] === undefined;
+  return plain && Object.keys(value).some((field) => Object.hasOwn(COMPACT_FIELDS, field));
+}
+
+interface CompactFile {
+  readonly file: string;
+  readonly value: Readonly<Record<string, JsonValue>>;
+  readonly places: ReadonlyMap<string, Place>;
+  readonly start: { readonly line: number; readonly column: number };
+  readonly reading: Reading;
+}
+
+/** Makes the same documents of the compact form as of manifests, each value at the place where it was written. */
+export function expandCompact(compact: CompactFile): void {
+  for (const [field, entries] of Object.entries(compact.value)) {
+    const kind = COMPACT_FIELDS[field];
+    if (kind === undefined) refuseField(compact, field);
+    else if (entries === null) continue;
+    else if (Array.isArray(entries))
+      entries.forEach((entry: JsonValue, index) => expandEntry(compact, kind, [field, index], entry));
+    else {
+      compact.reading.problems.push(
+        problem(compact, [field], `${field} is not a list.`, 'Write a list of entries, each with a name.'),
+      );
+      compact.reading.unknownKinds.add(kind);
+    }
+  }
+}
+
+function refuseField(compact: CompactFile, field: string): void {
+  const known = Object.keys(COMPACT_FIELDS);
+  if (known.includes(field)) {
+    compact.reading.problems.push(
+      problem(compact, [field], `${field} is ${NOT_ENFORCED}.`, 'Remove it from the source until it is.'),
+    );
+    return;
+  }
+  const remedy = didYouMean(field, known, `Known here are ${known.join(', ')}.`);
+  compact.reading.problems.push(problem(compact, [field], `unknown field "${field}".`, remedy));
+  const meant = known.find((name) => remedy.includes(`"${name}"`));
+  const kind = meant === undefined ? undefined : COMPACT_FIELDS[meant];
+  if (kind !== undefined) compact.reading.unknownKinds.add(kind);
+}
+
+function expandEntry(compact: CompactFile, kind: Kind, path: readonly PropertyKey[], entry: JsonValue): void {
+  const { file, reading } = compact;
+  const name = isObject(entry) ? entry['name'] : undefined;
+  if (!isObject(entry) || typeof name !== 'string' || name === '') {
+    reading.problems.push(
+      problem(compact, path, 'this entry has no name.', 'Give it a name: lower-case letters, digits and "-".'),
+    );
+    reading.unknownKinds.add(kind);
+    return;
+  }
+  const problems: Problem[] = [];
+  const places = new Map<string, Place>();
+  const own = compact.places.get(pointerOf(path));
+  if (own !== undefined) for (const pointer of ['', '/metadata', '/spec']) places.set(pointer, own);
+  const spec: Record<string, JsonValue> = {};
+  const note = (field: string, message: string, remedy: string, severity: Problem['severity']): void => {
+    problems.push({ ...problem(compact, [...path, field], message, remedy), severity, key: `${kind}/${name}` });
+  };
+  const fields = ENTRY_FIELDS[kind] ?? {};
+  for (const [field, value] of Object.entries(entry)) {
+    const target = fields[field];
+    const place = compact.places.get(pointerOf([...path, field]));
+    if (target === undefined)
+      note(
+        field,
+        `unknown field "${field}".`,
+        didYouMean(field, Object.keys(fields), `Known here are ${Object.keys(fields).join(', ')}.`),
+        'error',
+      );
+    else if (field === 'last_modified')
+      note(field, 'last_modified has no effect: git knows when a file was changed.', 'Remove it.', 'warning');
+    else if (target === '')
+      note(
+        field,
+        `${field} is ${NOT_ENFORCED}.`,
+        'Remove it: this version manages the connection, not code that runs.',
+        'error',
+      );
+    else if (place !== undefined) places.set(target, place);
+    if (target?.startsWith('/spec/')) spec[target.slice('/spec/'.length)] = value;
+  }
+  const { 'definitionFrom/file': definitionFile, ...rest } = spec;
+  const value: Record<string, JsonValue> = { apiVersion: API_VERSION, kind, metadata: { name }, spec: rest };
+  if (kind === 'Workflow') {
+    // By convention the definition lies beside the file.
+    value['spec'] = { ...rest, definitionFrom: { file: definitionFile ?? `${name}.json` } };
+    const place = places.get('/spec/definitionFrom/file') ?? places.get('/metadata/name');
+    if (place !== undefined) places.set('/spec/definitionFrom', place);
+  }
+  const start = own ?? compact.start;
+  const draft = {
+    file,
+    index: 0,
+    kind,
+    name,
+    value,
+    places,
+    start: { line: start.line, column: start.column },
+    problems,
+  };
+  reading.docs.push(pack(draft).doc);
+}
+
+function problem(compact: CompactFile, path: readonly PropertyKey[], message: string, remedy: string): Problem {
+  const place = compact.places.get(pointerOf(path));
+  const origin = {
+    file: compact.file,
+    line: place?.keyLine ?? compact.start.line,
+    column: place?.keyColumn ?? compact.start.column,
+  };
+  return { origin, message, remedy, severity: 'error' };
+}

@@ -1,0 +1,155 @@
+import { posix } from 'node:path';
+import type { Origin, Problem } from '../errors.ts';
+import type { Analysis, Part } from './definition.ts';
+import type { JsonValue, Key, Kind } from './manifest.ts';
+import { packPlaces } from './places.ts';
+import type { PackedPlaces, Place } from './places.ts';
+import { isObject, pointerOf } from './pointer.ts';
+import { foldName } from './slug.ts';
+
+/** Where a definition is kept. */
+export type DefinitionSource =
+  | { readonly file: string; readonly part?: Part }
+  | { readonly inline: { readonly file: string; readonly index: number } };
+
+/**
+ * One document that names a desired object, as it was written: not yet patched, not yet checked against the schema of
+ * its kind. Small: 10,000 of them stay in memory between loads. Its definition is left where it is.
+ */
+export interface Doc {
+  readonly origin: Origin;
+  readonly kind: Kind;
+  readonly name: string;
+  readonly key: Key;
+  /** The key under which two documents mean the same object. */
+  readonly fold: string;
+  /** The document as JSON text, without the inline definition, variables replaced. */
+  readonly json: string;
+  readonly places: PackedPlaces;
+  readonly definition?: DefinitionSource;
+  /** Files that this document names as definitions, by itself or in a patch. */
+  readonly definitionFiles: readonly string[];
+  /** What is known of the inline definition, or of a raw object's, by format. */
+  readonly analyses: Map<string, Analysis>;
+  readonly problems: readonly Problem[];
+  /** Set for objects of a raw export: the format that it was recognised by. */
+  readonly rawFormat?: string;
+  /** What resolving made of it the last time; valid while its inputs are the same. */
+  resolved?: unknown;
+}
+
+/** What a document is made of before it is packed. */
+export interface Draft {
+  readonly file: string;
+  readonly index: number;
+  readonly kind: Kind;
+  readonly name: string;
+  readonly value: Readonly<Record<string, JsonValue>>;
+  readonly places: ReadonlyMap<string, Place>;
+  readonly start: { readonly line: number; readonly column: number };
+  readonly problems: readonly Problem[];
+}
+
+/** Packs a document: takes the definition out of it and makes the names of definition files relative to the source's root. */
+export function pack(draft: Draft): { readonly doc: Doc; readonly inline?: JsonValue } {
+  const problems = [...draft.problems];
+  const definitionFiles: string[] = [];
+  const key: Key = `${draft.kind}/${draft.name}`;
+  const rebase = (path: string, pointer: string): string => {
+    const rebased = fromRoot(draft.file, path);
+    if (rebased !== undefined) {
+      definitionFiles.push(rebased);
+      return rebased;
+    }
+    const place = draft.places.get(pointer) ?? draft.start;
+    const origin = { file: draft.file, line: place.line, column: place.column };
+    const remedy = 'Keep the definition inside the source, and name it relative to this file.';
+    problems.push({
+      origin,
+      key,
+      severity: 'error',
+      message: 'the definition file lies outside of the source.',
+      remedy,
+    });
+    return path;
+  };
+  const { value, inline } = withoutDefinition(draft.value, rebase);
+  const definition: DefinitionSource | undefined =
+    inline !== undefined
+      ? { inline: { file: draft.file, index: draft.index } }
+      : definitionFiles[0] === undefined || !hasDefinitionFrom(value)
+        ? undefined
+        : { file: definitionFiles[0] };
+  const doc: Doc = {
+    origin: { file: draft.file, ...draft.start },
+    kind: draft.kind,
+    name: draft.name,
+    key,
+    fold: `${draft.kind}/${foldName(draft.name)}`,
+    json: JSON.stringify(value),
+    places: packPlaces(draft.places),
+    definitionFiles,
+    analyses: new Map(),
+    problems,
+    ...(definition === undefined ? {} : { definition }),
+  };
+  return { doc, ...(inline === undefined ? {} : { inline }) };
+}
+
+/** A path as a file writes it (relative to that file, or from the root with a leading slash), from the root of the source. */
+export function fromRoot(file: string, path: string): string | undefined {
+  const joined = path.startsWith('/')
+    ? posix.normalize(path.slice(1))
+    : posix.normalize(posix.join(posix.dirname(file), path));
+  return joined === '..' || joined.startsWith('../') || joined.startsWith('/') ? undefined : joined;
+}
+
+function hasDefinitionFrom(value: Readonly<Record<string, JsonValue>>): boolean {
+  const spec = value['spec'];
+  return isObject(spec) && isObject(spec['definitionFrom']);
+}
+
+/** Stands in a packed document where the definition was, so that the schema sees that there is one. */
+export const DEFINITION_ELSEWHERE = '(definition)';
+
+function withoutDefinition(
+  value: Readonly<Record<string, JsonValue>>,
+  rebase: (path: string, pointer: string) => string,
+): { readonly value: Readonly<Record<string, JsonValue>>; readonly inline?: JsonValue } {
+  const result: Record<string, JsonValue> = { ...value };
+  const spec = value['spec'];
+  let inline: JsonValue | undefined;
+  if (isObject(spec)) {
+    const copy: Record<string, JsonValue> = { ...spec };
+    const from = spec['definitionFrom'];
+    if (isObject(from) && typeof from['file'] === 'string') {
+      copy['definitionFrom'] = { ...from, file: rebase(from['file'], '/spec/definitionFrom/file') };
+    }
+    if (spec['definition'] !== undefined && spec['definition'] !== null) {
+      inline = spec['definition'];
+      copy['definition'] = DEFINITION_ELSEWHERE;
+    }
+    result['spec'] = copy;
+  }
+  const operations = value['jsonPatch'];
+  if (Array.isArray(operations)) {
+    result['jsonPatch'] = operations.map((operation: JsonValue, index) => rebaseOperation(operation, index, rebase));
+  }
+  return inline === undefined ? { value: result } : { value: result, inline };
+}
+
+function rebaseOperation(
+  operation: JsonValue,
+  index: number,
+  rebase: (path: string, pointer: string) => string,
+): JsonValue {
+  if (!isObject(operation)) return operation;
+  const { path, value } = operation;
+  const pointer = pointerOf(['jsonPatch', index, 'value']);
+  if (path === '/spec/definitionFrom/file' && typeof value === 'string')
+    return { ...operation, value: rebase(value, pointer) };
+  if (path === '/spec/definitionFrom' && isObject(value) && typeof value['file'] === 'string') {
+    return { ...operation, value: { ...value, file: rebase(value['file'], `${pointer}/file`) } };
+  }
+  return operation;
+}
