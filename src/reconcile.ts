@@ -1,31 +1,57 @@
-import type { Driver } from './drivers/driver.ts';
-import type { Ledger } from './ledger/ledger.ts';
-import type { ManifestLoader } from './manifest/load.ts';
-import type { SecretScope, Secrets } from './secrets/secrets.ts';
-import type { Source } from './source/source.ts';
-import type { Terms } from './plan/terms.ts';
-import type { PassReport, Trigger } from './report/pass-report.ts';
+import { execute } from './apply/execute.ts';
+import { ReconcilerError, messageOf, retryOf } from './errors.ts';
+import { Findings } from './reconcile/findings.ts';
+import type { Pass } from './reconcile/pass.ts';
+import { planPass, type PlannedPass } from './reconcile/planned.ts';
+import type { PassReport } from './report/pass-report.ts';
 
-/** What one pass needs: composed by the daemon or a command, for one Sync on one Platform. */
-export interface Pass {
-  readonly sync: string;
-  readonly platform: string;
-  readonly source: Source;
-  readonly loader: ManifestLoader;
-  readonly driver: Driver;
-  readonly ledger: Ledger;
-  readonly secrets: Secrets;
-  /** What references in this source's manifests may reach. */
-  readonly secretScope: SecretScope;
-  readonly terms: Terms;
-  readonly trigger: Trigger;
-  /** `plan` stops at the Plan value and writes nothing; `apply` goes on. */
-  readonly mode: 'plan' | 'apply';
-  /** Fingerprint of a saved plan that must still hold. */
-  readonly expect?: string;
-  readonly clock: () => number;
+export type { Pass };
+
+/**
+ * One walk source → manifest → plan → policy → apply → report. Never throws: what ends a pass before its time is in
+ * the report, and whatever was done until then stands there too.
+ */
+export async function reconcile(pass: Pass, signal: AbortSignal): Promise<PassReport> {
+  const findings = new Findings(pass);
+  try {
+    const snapshot = await findings.timed('source', pass.source.read(signal));
+    findings.snapshot(snapshot);
+    const desired = await findings.timed('manifest', pass.loader.load(snapshot, signal));
+    findings.problems(desired.problems);
+    const planned = await findings.timed('plan', planPass(pass, { snapshot, desired }, signal));
+    findings.planned(planned);
+    if (pass.mode === 'apply') await findings.timed('apply', carryOut(pass, planned, findings, signal));
+  } catch (error) {
+    findings.failed(asError(error, signal));
+  }
+  return findings.report();
 }
 
-export async function reconcile(pass: Pass, signal: AbortSignal): Promise<PassReport> {
-  throw new Error(`${pass.sync} ${String(signal.aborted)}`);
+async function carryOut(pass: Pass, planned: PlannedPass, findings: Findings, signal: AbortSignal): Promise<void> {
+  refuseStale(pass, planned);
+  planned.rememberPlatform();
+  for await (const { outcome, archived } of execute(planned.plan, planned.execution, signal))
+    findings.outcome(outcome, archived);
+}
+
+function refuseStale(pass: Pass, { plan }: PlannedPass): void {
+  if (pass.expect === undefined || pass.expect === plan.fingerprint) return;
+  throw new ReconcilerError(
+    'the saved plan does not hold any more: git or the platform changed since it was made',
+    'never',
+    {
+      code: 'stale-plan',
+      remedy: 'Make a new plan, look at it, and apply that one.',
+    },
+  );
+}
+
+function asError(error: unknown, signal: AbortSignal): ReconcilerError {
+  if (error instanceof ReconcilerError) return error;
+  if (signal.aborted)
+    return new ReconcilerError(`the pass was stopped: ${messageOf(signal.reason)}`, 'backoff', {
+      code: 'stopped',
+      cause: error,
+    });
+  return new ReconcilerError(messageOf(error), retryOf(error), { cause: error });
 }

@@ -15,6 +15,12 @@ export interface ArchiveEntry {
   readonly changedAt?: number;
 }
 
+/** What came of one intent: owned from now on, not owned any more, or as it was. */
+export interface Settlement {
+  readonly intent: string;
+  readonly result: { readonly owned: Owned } | { readonly forget: Key } | 'unchanged';
+}
+
 /**
  * Where `apply` writes what it is about to do and what came of it. Every method is durable when it returns: a
  * process killed one instruction later finds it again. The ledger implements it, for one Sync on one Platform.
@@ -22,8 +28,8 @@ export interface ArchiveEntry {
 export interface Journal {
   /** Before the write: one intent per change. */
   intend(intents: readonly Intent[]): void;
-  /** After the write: the intent is over, and ownership is as given (`owned` = owned from now on, `forget` = not any more). */
-  settle(intent: string, result: { readonly owned: Owned } | { readonly forget: Key } | 'unchanged'): void;
+  /** After the write, many at once: all of them, or when it throws, none. */
+  settleAll(settlements: readonly Settlement[]): void;
   /** Keeps copies; returns their ids, by which `restore` finds them. @throws when they cannot be kept: then nothing is written. */
   archive(entries: readonly ArchiveEntry[]): readonly string[];
   /** Bookkeeping of a plan that needs no write on the platform. */

@@ -9,11 +9,14 @@ export interface Terms {
   readonly owner: Owner;
   /** Owners this Sync had before (`spec.previousNames`); their markers count as its own. */
   readonly previousOwners: readonly Owner[];
-  readonly drift: 'revert' | 'report';
+  /** Absent: what git created is reverted, what was adopted is reported (OWNERSHIP.md, Drift). */
+  readonly drift?: 'revert' | 'report';
   /** Milliseconds that drift may stand before it is reverted. */
   readonly gracePeriod: number;
   readonly adopt: 'refuse' | 'matching';
   readonly prune: { readonly enabled: boolean; readonly maxDeletions: Cap; readonly maxRevocations: Cap };
+  /** Access that Plumbline did not grant is taken away, for every role of this Sync. */
+  readonly exclusive: boolean;
   /** Kinds this Sync governs; objects of others are left alone. */
   readonly kinds: readonly Kind[];
   /** The Sync itself is going away: everything it owns is released or deleted. */

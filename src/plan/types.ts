@@ -38,12 +38,12 @@ export interface RemoteObject {
 export interface Observed extends Omit<RemoteObject, 'value'> {
   /** Over the content without what the matching manifest ignores. */
   readonly fingerprint: string;
+  /** Of an AccessGrant: the name of its role. */
+  readonly role?: string;
 }
 
 /** Whether a listing of a kind proves absence. `partial` names what was looked at (a look at a few objects). */
-export type Completeness =
-  | { readonly state: 'complete' }
-  | { readonly state: 'partial'; readonly because: string };
+export type Completeness = { readonly state: 'complete' } | { readonly state: 'partial'; readonly because: string };
 
 /** A manifest in the driver's normal form, ready to be compared. */
 export interface DesiredObject {
@@ -62,6 +62,10 @@ export interface DesiredObject {
   readonly disabled: boolean;
   /** `plumbline.dev/allow-data-loss: "true"`. */
   readonly allowDataLoss: boolean;
+  /** Of an AccessRole: grants of it that Plumbline did not make are taken away. */
+  readonly exclusive: boolean;
+  /** Of an AccessGrant: when it ends, milliseconds since 1970. */
+  readonly expiresAt?: number;
   /** Owner named by `plumbline.dev/adopt-from`, whose object may be taken over. */
   readonly adoptFrom?: Owner;
 }
@@ -164,23 +168,27 @@ export interface Who {
 
 export type Change =
   | (ChangeBase & Wanted & { readonly verb: 'create' })
-  | (ChangeBase & Wanted & Target & {
-      readonly verb: 'update';
-      readonly diff: readonly [FieldDiff, ...FieldDiff[]];
-      /** Fields beyond the bound, not shown. */
-      readonly moreFields: number;
-      /** The platform was changed behind git's back: what is there goes to the archive first. */
-      readonly overwritesDrift: boolean;
-      readonly who?: Who;
-      readonly from?: Key;
-    })
-  | (ChangeBase & Wanted & Target & {
-      readonly verb: 'adopt';
-      /** Empty when only the marker is set. */
-      readonly diff: readonly FieldDiff[];
-      readonly moreFields: number;
-      readonly from?: Owner;
-    })
+  | (ChangeBase &
+      Wanted &
+      Target & {
+        readonly verb: 'update';
+        readonly diff: readonly [FieldDiff, ...FieldDiff[]];
+        /** Fields beyond the bound, not shown. */
+        readonly moreFields: number;
+        /** The platform was changed behind git's back: what is there goes to the archive first. */
+        readonly overwritesDrift: boolean;
+        readonly who?: Who;
+        readonly from?: Key;
+      })
+  | (ChangeBase &
+      Wanted &
+      Target & {
+        readonly verb: 'adopt';
+        /** Empty when only the marker is set. */
+        readonly diff: readonly FieldDiff[];
+        readonly moreFields: number;
+        readonly from?: Owner;
+      })
   | (ChangeBase & Target & { readonly verb: 'release' })
   | (ChangeBase & Target & { readonly verb: 'delete'; readonly holds?: string });
 
@@ -205,6 +213,7 @@ export type WithheldCode =
   | 'rights-narrowed'
   | 'listing-incomplete'
   | 'unproven-ownership'
+  | 'unmanaged-members'
   | 'unsupported'
   | 'refused-by-platform'
   | 'data-loss'
@@ -272,6 +281,6 @@ export interface Approvals {
   readonly deletions?: string;
   /** Objects that vanished may be created anew. */
   readonly vanished?: boolean;
-  /** The instance behind the URL may be another one. */
+  /** The instance behind the URL may be another one, and the account's rights narrower, than last time. */
   readonly instance?: boolean;
 }

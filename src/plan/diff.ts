@@ -1,0 +1,132 @@
+import { createTwoFilesPatch } from 'diff';
+import type { JsonObject, JsonValue } from '../manifest/manifest.ts';
+import { canonical, identityOf } from './fingerprint.ts';
+import type { FieldDiff } from './types.ts';
+
+const MOST_FIELDS = 100;
+const LONG_TEXT = 160;
+const LONGEST_TEXT = 4_000;
+const LONGEST_VALUE = 400;
+/** Names whose values are shown to nobody, wherever in a definition they stand. */
+const SECRET_NAME = /passw|passphrase|secret|token|api[-_ ]?key|authorization|credential|private[-_ ]?key|cookie/i;
+const MASK = '(masked)';
+
+/** The fields in which two contents differ, at most 100 of them, and how many more there are. */
+export interface Differences {
+  readonly diff: readonly FieldDiff[];
+  readonly more: number;
+}
+
+/**
+ * Compares two normal forms field by field. Empty exactly when their canonical texts are equal, so that an update can
+ * never have an empty difference.
+ */
+export function differences(before: JsonValue, after: JsonValue): Differences {
+  const found: FieldDiff[] = [];
+  let more = 0;
+  walk(before, after, '', (path, from, to) => {
+    if (found.length < MOST_FIELDS) found.push(field(path, from, to));
+    else more += 1;
+  });
+  return { diff: found, more };
+}
+
+type Report = (path: string, before: JsonValue | undefined, after: JsonValue | undefined) => void;
+
+function walk(before: JsonValue | undefined, after: JsonValue | undefined, path: string, report: Report): void {
+  if (before === after) return;
+  if (isList(before) && isList(after)) return walkLists(before, after, path, report);
+  if (isObject(before) && isObject(after)) {
+    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+    for (const name of [...names].sort()) {
+      walk(own(before, name), own(after, name), `${path}/${escape(name)}`, report);
+    }
+    return;
+  }
+  if (before === undefined || after === undefined || canonical(before) !== canonical(after))
+    report(path, before, after);
+}
+
+function walkLists(before: readonly JsonValue[], after: readonly JsonValue[], path: string, report: Report): void {
+  const from = byIdentity(before);
+  const to = byIdentity(after);
+  if (from === undefined || to === undefined) {
+    const length = Math.max(before.length, after.length);
+    for (let index = 0; index < length; index += 1) walk(before[index], after[index], `${path}/${index}`, report);
+    return;
+  }
+  for (const identity of new Set([...from.keys(), ...to.keys()])) {
+    walk(from.get(identity), to.get(identity), `${path}/${escape(identity)}`, report);
+  }
+  const orderBefore = [...from.keys()].filter((identity) => to.has(identity));
+  const orderAfter = [...to.keys()].filter((identity) => from.has(identity));
+  if (orderBefore.some((identity, index) => identity !== orderAfter[index])) {
+    report(`${path}/(order)`, orderBefore, orderAfter);
+  }
+}
+
+function byIdentity(list: readonly JsonValue[]): Map<string, JsonValue> | undefined {
+  const elements = new Map<string, JsonValue>();
+  for (const element of list) {
+    const identity = identityOf(element);
+    if (identity === undefined || elements.has(identity)) return undefined;
+    elements.set(identity, element);
+  }
+  return elements;
+}
+
+function field(path: string, before: JsonValue | undefined, after: JsonValue | undefined): FieldDiff {
+  if (SECRET_NAME.test(path)) {
+    return {
+      path,
+      masked: true,
+      ...(before === undefined ? {} : { before: MASK }),
+      ...(after === undefined ? {} : { after: MASK }),
+    };
+  }
+  if (typeof before === 'string' && typeof after === 'string' && Math.max(before.length, after.length) > LONG_TEXT) {
+    return { path, text: unified(before, after) };
+  }
+  return {
+    path,
+    ...(before === undefined ? {} : { before: shown(before) }),
+    ...(after === undefined ? {} : { after: shown(after) }),
+  };
+}
+
+function unified(before: string, after: string): string {
+  const patch = createTwoFilesPatch('before', 'after', before, after, '', '', { context: 2, timeout: 200 });
+  if (patch === undefined) return `(${before.length} characters before, ${after.length} after; too different to show)`;
+  const text = patch.split('\n').slice(3).join('\n');
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}\n(cut)` : text;
+}
+
+/** A value small enough to print, with what its names call secret masked. */
+function shown(value: JsonValue): JsonValue {
+  const safe = masked(value);
+  const text = typeof safe === 'string' ? safe : JSON.stringify(safe);
+  return text.length <= LONGEST_VALUE ? safe : `${text.slice(0, LONGEST_VALUE)}… (${text.length} characters)`;
+}
+
+function masked(value: JsonValue): JsonValue {
+  if (isList(value)) return value.map(masked);
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value);
+  return Object.fromEntries(entries.map(([name, inner]) => [name, SECRET_NAME.test(name) ? MASK : masked(inner)]));
+}
+
+function own(object: JsonObject, name: string): JsonValue | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+function escape(segment: string): string {
+  return segment.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

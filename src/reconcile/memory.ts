@@ -1,0 +1,34 @@
+import type { Facts } from '../drivers/driver.ts';
+import type { Key } from '../manifest/manifest.ts';
+
+/** What normalising one manifest gave, so that a quiet pass need not read a single definition. */
+export interface Normal {
+  /** Of the manifest that was normalised. */
+  readonly manifest: string;
+  /** Of its normal form. */
+  readonly fingerprint: string;
+  /** The manifest leaves open whether the workflow is active. */
+  readonly leavesActive: boolean;
+  readonly exclusive: boolean;
+  readonly expiresAt?: number;
+}
+
+/**
+ * What one Sync on one Platform remembers from pass to pass. Losing it costs time, never correctness: the next pass
+ * looks at everything.
+ */
+export class PassMemory {
+  readonly normal = new Map<Key, Normal>();
+  /** What the platform said of itself last. */
+  facts: Facts | undefined;
+  /** Fingerprints of the manifests that the last finished pass saw; undefined until a pass has looked at everything. */
+  seen: ReadonlyMap<Key, string> | undefined;
+  /** Keys that were not in order when the last pass ended: they are looked at again, whatever the next commit touches. */
+  readonly unsettled = new Set<Key>();
+
+  /** After an error: the next pass looks at everything again. */
+  forget(): void {
+    this.facts = undefined;
+    this.seen = undefined;
+  }
+}

@@ -1,0 +1,35 @@
+import type { Driver } from '../drivers/driver.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { ManifestLoader } from '../manifest/load.ts';
+import type { Terms } from '../plan/terms.ts';
+import type { Rules } from '../policy/review.ts';
+import type { Trigger } from '../report/pass-report.ts';
+import type { SecretScope, Secrets } from '../secrets/secrets.ts';
+import type { Source } from '../source/source.ts';
+import type { PassMemory } from './memory.ts';
+
+/** What one pass needs: composed by the daemon or a command, for one Sync on one Platform. */
+export interface Pass {
+  readonly sync: string;
+  readonly platform: string;
+  readonly source: Source;
+  readonly loader: ManifestLoader;
+  readonly driver: Driver;
+  readonly ledger: Ledger;
+  readonly secrets: Secrets;
+  /** What references in this source's manifests may reach. */
+  readonly secretScope: SecretScope;
+  readonly terms: Terms;
+  readonly rules: Rules;
+  readonly trigger: Trigger;
+  /** `plan` stops at the Plan value and writes nothing; `apply` goes on. */
+  readonly mode: 'plan' | 'apply';
+  /** Fingerprint of a saved plan that must still hold. */
+  readonly expect?: string;
+  /** Keys to restrict the plan to; all when empty. */
+  readonly only: readonly string[];
+  /** Kept from pass to pass of this Sync on this Platform. */
+  readonly memory: PassMemory;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+}

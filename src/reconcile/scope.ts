@@ -1,0 +1,25 @@
+import type { Key, Manifest } from '../manifest/manifest.ts';
+import type { Pass } from './pass.ts';
+
+/** A commit that touches more than this is looked at whole. */
+const MOST = 500;
+
+/**
+ * The keys a commit concerns: manifests that are new, changed or gone since the last pass, and what was not in order
+ * then. Undefined when everything has to be looked at (law 10: the cost of a commit follows the commit, not the repository).
+ */
+export function scopeOf(pass: Pass, manifests: ReadonlyMap<Key, Manifest>): ReadonlySet<Key> | undefined {
+  const { memory, trigger, terms, driver } = pass;
+  const { seen } = memory;
+  const approved = Object.keys(terms.approvals).length > 0 || terms.release.length > 0;
+  if (trigger !== 'commit' || seen === undefined || !driver.targeted || approved || terms.retire !== undefined)
+    return undefined;
+  const keys = new Set(memory.unsettled);
+  for (const [key, manifest] of manifests) {
+    if (seen.get(key) === manifest.fingerprint) continue;
+    keys.add(key);
+    for (const old of manifest.renamedFrom) keys.add(old);
+  }
+  for (const key of seen.keys()) if (!manifests.has(key)) keys.add(key);
+  return keys.size > MOST ? undefined : keys;
+}
