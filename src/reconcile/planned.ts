@@ -47,9 +47,10 @@ export async function planPass(
     owners: new Set([terms.owner, ...terms.previousOwners]),
     idFor,
   });
+  let facts = memory.facts ?? (await driver.probe(signal));
   const at =
     keys === undefined
-      ? { kinds: kindsToLookAt(pass, view) }
+      ? { kinds: kindsToLookAt(facts, pass, view) }
       : onlyThese(keys, knownOf(keys, { objects, view, idFor }));
   await look(driver, at, observation, signal);
   const matches = match({ desired: objects, observation, ledger: view, terms, idFor });
