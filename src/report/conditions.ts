@@ -98,6 +98,8 @@ function withheldVerdict(report: PassReport, withheld: ReadonlyMap<WithheldCode,
     const message = told === '' ? `${standing}.` : `${standing}, but for what is left alone as configured (${told}).`;
     return { state: 'ready', reason: 'Synced', message };
   }
+  if (codes.includes('suspended'))
+    return { state: 'stalled', reason: 'Suspended', message: `The Sync is suspended; changes wait: ${told}.` };
   const waits = codes.every((code) => INTENDED.has(code) || PASSING.has(code));
   return {
     state: waits ? 'going-on' : 'stalled',

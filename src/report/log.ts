@@ -1,5 +1,7 @@
 import winston from 'winston';
 import { ReconcilerError } from '../errors.ts';
+import { namesCredential } from '../secrets/credentials.ts';
+import { PLACEHOLDER } from '../secrets/value.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -27,19 +29,19 @@ export interface LogOptions {
   readonly stream?: NodeJS.WritableStream;
 }
 
+/** Where winston keeps the level that its filter reads. */
+const LEVEL = Symbol.for('level');
 /** Characters of one string that are kept, and levels of nesting: a log line is for reading. */
 const MAX_TEXT = 4000;
 const MAX_DEPTH = 6;
 const MAX_ITEMS = 100;
-/** Fields whose very name says that the value is nobody's business. */
-const SENSITIVE = /^(?:password|passphrase|token|secret|authorization|cookie|api[-_]?key|private[-_]?key)$/i;
 
 /** A log that writes to one stream. No entry can carry a secret: there is no way to the stream but through `redact`. */
 export function createLog(options: LogOptions): Log {
   const clean = winston.format((info) => {
     const { level, message, ...fields } = info;
     const plain = plainFields(fields, options.redact);
-    return { ...plain, level, message: boundText(String(message), options.redact) };
+    return { ...plain, level, message: boundText(String(message), options.redact), [LEVEL]: level };
   });
   const logger = winston.createLogger({
     level: options.level,
@@ -73,8 +75,8 @@ function plainFields(fields: Fields, redact: (text: string) => string): Record<s
   const plain: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
     // `level`, `message` and `time` are the entry's own.
-    const safe = name === 'time' ? 'at' : name;
-    plain[safe] = SENSITIVE.test(name) ? '[redacted]' : plainValue(value, redact, 0);
+    const safe = name === 'time' ? 'at' : redact(name);
+    plain[safe] = namesCredential(name) ? PLACEHOLDER : plainValue(value, redact, 0);
   }
   return plain;
 }
@@ -82,7 +84,8 @@ function plainFields(fields: Fields, redact: (text: string) => string): Record<s
 function plainValue(value: unknown, redact: (text: string) => string, depth: number): unknown {
   if (value === null || typeof value === 'boolean' || typeof value === 'undefined') return value;
   if (typeof value === 'number') return redactNumber(value, redact);
-  if (typeof value !== 'object') return boundText(String(value), redact);
+  if (typeof value === 'function' || typeof value === 'symbol') return `[${typeof value}]`;
+  if (typeof value !== 'object') return boundText(`${value as string | bigint}`, redact);
   if (depth >= MAX_DEPTH) return '[deeper]';
   if (value instanceof Error) return plainError(value, redact, depth);
   if (value instanceof Date) return value.toISOString();
@@ -94,7 +97,7 @@ function plainValue(value: unknown, redact: (text: string) => string, depth: num
   }
   const plain: Record<string, unknown> = {};
   for (const [name, item] of Object.entries(value).slice(0, MAX_ITEMS)) {
-    plain[redact(name)] = SENSITIVE.test(name) ? '[redacted]' : plainValue(item, redact, depth + 1);
+    plain[redact(name)] = namesCredential(name) ? PLACEHOLDER : plainValue(item, redact, depth + 1);
   }
   return plain;
 }
@@ -154,9 +157,5 @@ function quoteWhenNeeded(text: string): string {
 
 /** Nothing in an entry may move a terminal's cursor or pretend to be an entry of its own. */
 function visible(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return text.replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

@@ -1,5 +1,18 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import {
+  array,
+  assert,
+  asyncProperty,
+  constant,
+  constantFrom,
+  boolean,
+  double,
+  integer,
+  nat,
+  oneof,
+  property,
+  record,
+} from 'fast-check';
 import { WorkQueue } from '../../src/daemon/queue.ts';
 import type { Priority, Ticket } from '../../src/daemon/queue.ts';
 import { backoff, jittered } from '../../src/daemon/timers.ts';
@@ -60,22 +73,22 @@ const ticket = (key: string, priority: Priority = 'change', group = 'p', lane = 
 
 describe('work queue', () => {
   it('runs one pass per key and one writer per platform at a time, loses no request and makes up none', async () => {
-    const command = fc.oneof(
-      fc.record({
-        do: fc.constant('add' as const),
-        key: fc.integer({ min: 0, max: 5 }),
-        priority: fc.constantFrom<Priority>('command', 'change', 'drift'),
+    const command = oneof(
+      record({
+        do: constant('add' as const),
+        key: integer({ min: 0, max: 5 }),
+        priority: constantFrom<Priority>('command', 'change', 'drift'),
       }),
-      fc.record({
-        do: fc.constant('later' as const),
-        key: fc.integer({ min: 0, max: 5 }),
-        delay: fc.integer({ min: 0, max: 50 }),
+      record({
+        do: constant('later' as const),
+        key: integer({ min: 0, max: 5 }),
+        delay: integer({ min: 0, max: 50 }),
       }),
-      fc.record({ do: fc.constant('open' as const), gate: fc.nat(), fails: fc.boolean() }),
-      fc.record({ do: fc.constant('pass time' as const), time: fc.integer({ min: 1, max: 60 }) }),
+      record({ do: constant('open' as const), gate: nat(), fails: boolean() }),
+      record({ do: constant('pass time' as const), time: integer({ min: 1, max: 60 }) }),
     );
-    await fc.assert(
-      fc.asyncProperty(fc.array(command, { maxLength: 60 }), async (commands) => {
+    await assert(
+      asyncProperty(array(command, { maxLength: 60 }), async (commands) => {
         const timers = new ManualTimers();
         const worker = new GatedWorker();
         const queue = new WorkQueue(worker, timers);
@@ -276,12 +289,12 @@ describe('work queue', () => {
 
 describe('pauses', () => {
   it('grow from retryInterval to the interval, never shorter than half of what is due and never longer than the interval', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 100 }),
-        fc.integer({ min: 1, max: 60_000 }),
-        fc.integer({ min: 60_000, max: 3_600_000 }),
-        fc.double({ min: 0, max: 0.999_999, noNaN: true }),
+    assert(
+      property(
+        integer({ min: 1, max: 100 }),
+        integer({ min: 1, max: 60_000 }),
+        integer({ min: 60_000, max: 3_600_000 }),
+        double({ min: 0, max: 0.999_999, noNaN: true }),
         (attempt, first, longest, random) => {
           const pause = backoff(attempt, { first, longest }, random);
           const due = Math.min(longest, first * 2 ** (attempt - 1));

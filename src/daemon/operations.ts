@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import type { InventoryEntry, SyncStatus } from '../report/status.ts';
+import type { PassRecord } from '../ledger/history.ts';
+import type { LedgerEvent } from '../ledger/events.ts';
+import type { ArchivedCopy } from '../ledger/archive.ts';
+import type { Suspension } from '../ledger/standing.ts';
+import type { PassJson, ErrorJson } from './pass-json.ts';
+import type { Problem } from '../errors.ts';
+import type { Key } from '../manifest/manifest.ts';
+
+const Name = z.string().min(1).max(253);
+const ObjectKey = z
+  .string()
+  .max(300)
+  .regex(/^[A-Z][A-Za-z]+\/[^/]+$/, 'is not an object such as Workflow/order-fulfillment')
+  .transform((text) => text as Key);
+const Limit = z.int().min(1).max(5000);
+
+const ApprovalsArgument = z.strictObject({
+  adopt: z.boolean().optional(),
+  deletions: z.string().optional(),
+  vanished: z.boolean().optional(),
+  instance: z.boolean().optional(),
+});
+
+/** What each operation takes, as it comes over HTTP. */
+export const OPERATION_ARGUMENTS = {
+  status: z.strictObject({ sync: Name.optional(), platform: Name.optional() }),
+  check: z.strictObject({ platform: Name.optional() }),
+  plan: z.strictObject({
+    sync: Name,
+    platform: Name.optional(),
+    only: z.array(ObjectKey).optional(),
+    approvals: ApprovalsArgument.optional(),
+  }),
+  apply: z.strictObject({
+    sync: Name,
+    platform: Name.optional(),
+    approvals: ApprovalsArgument.optional(),
+    expect: z.string().optional(),
+    only: z.array(ObjectKey).optional(),
+  }),
+  reconcile: z.strictObject({ sync: Name.optional() }),
+  suspend: z.strictObject({ sync: Name, reason: z.string().min(1).max(500), by: z.string().max(200).optional() }),
+  resume: z
+    .strictObject({ sync: Name.optional(), platform: Name.optional(), key: ObjectKey.optional() })
+    .refine(({ sync, key }) => sync !== undefined || key !== undefined, 'names neither a Sync nor an object'),
+  release: z.strictObject({ sync: Name, platform: Name.optional(), key: ObjectKey }),
+  restore: z.strictObject({ archiveId: z.string().regex(/^a\d+$/, 'is not an archive id such as a42') }),
+  history: z.strictObject({
+    sync: Name.optional(),
+    platform: Name.optional(),
+    key: ObjectKey.optional(),
+    limit: Limit.optional(),
+  }),
+  events: z.strictObject({ sync: Name.optional(), after: z.int().min(0).optional(), limit: Limit.optional() }),
+  tree: z.strictObject({ sync: Name.optional() }),
+  archived: z.strictObject({
+    sync: Name.optional(),
+    platform: Name.optional(),
+    key: ObjectKey.optional(),
+    limit: Limit.optional(),
+  }),
+} as const;
+
+export type OperationName = keyof typeof OPERATION_ARGUMENTS;
+export type Arguments<Name extends OperationName> = z.output<(typeof OPERATION_ARGUMENTS)[Name]>;
+
+/** Whether the configuration on disk is the one in force. */
+export interface ConfigurationStatus {
+  readonly valid: boolean;
+  readonly problems: readonly Problem[];
+  /** When the configuration in force was loaded; RFC 3339. */
+  readonly loadedAt: string;
+}
+
+export interface StatusResult {
+  readonly version: string;
+  readonly configuration: ConfigurationStatus;
+  readonly syncs: readonly (SyncStatus & { readonly source: string; readonly suspended?: Suspension })[];
+}
+
+/** What a platform says of itself, or why it says nothing. */
+export interface CheckResult {
+  readonly platform: string;
+  readonly driver: string;
+  readonly url: string;
+  readonly ok: boolean;
+  readonly version?: string;
+  readonly instance?: string;
+  readonly licence?: string;
+  readonly account?: string;
+  readonly rights?: readonly string[];
+  /** By kind and verb: `manage`, `observe`, or why not. */
+  readonly capabilities?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly notes?: readonly string[];
+  readonly error?: ErrorJson;
+}
+
+export interface RestoreResult {
+  readonly sync: string;
+  readonly platform: string;
+  readonly key: string;
+  readonly restored: string;
+  /** Archive id of what was there before the restore; absent when there was nothing. */
+  readonly replaced?: string;
+  readonly message: string;
+}
+
+export interface TreeSync {
+  readonly sync: string;
+  readonly platform: string;
+  readonly objects: readonly (InventoryEntry & { readonly dependsOn: readonly string[] })[];
+}
+
+export interface Queued {
+  readonly sync: string;
+  readonly platform: string;
+}
+
+/** What people can ask of Plumbline: in the process itself, or of a daemon over HTTP. Results are plain JSON. */
+export interface Operations {
+  status(args: Arguments<'status'>): Promise<StatusResult>;
+  /** Connects and asks each platform for version, rights and licence. */
+  check(args: Arguments<'check'>): Promise<readonly CheckResult[]>;
+  /** One result per platform of the Sync; nothing is written. */
+  plan(args: Arguments<'plan'>): Promise<readonly PassJson[]>;
+  apply(args: Arguments<'apply'>): Promise<readonly PassJson[]>;
+  /** Puts the Sync (or all) at the head of the queue. */
+  reconcile(args: Arguments<'reconcile'>): Promise<readonly Queued[]>;
+  suspend(args: Arguments<'suspend'>): Promise<Suspension>;
+  /** Ends the suspension of a Sync, or the hold that `restore` has put on an object. */
+  resume(args: Arguments<'resume'>): Promise<{ readonly resumed: boolean }>;
+  /** Gives an object up: the marker goes, the object stays. Its manifest must have left the source, else it is taken back. */
+  release(args: Arguments<'release'>): Promise<readonly PassJson[]>;
+  /** Puts an archived copy back, and holds it there until git changes the object or `resume` is called for it. */
+  restore(args: Arguments<'restore'>): Promise<RestoreResult>;
+  history(args: Arguments<'history'>): Promise<readonly (PassRecord & { readonly id: number })[]>;
+  events(args: Arguments<'events'>): Promise<readonly (LedgerEvent & { readonly id: number })[]>;
+  tree(args: Arguments<'tree'>): Promise<readonly TreeSync[]>;
+  archived(args: Arguments<'archived'>): Promise<readonly Omit<ArchivedCopy, 'value'>[]>;
+}
