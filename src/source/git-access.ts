@@ -62,9 +62,6 @@ export const GIT_VARIABLES = [
   'GIT_LITERAL_PATHSPECS',
   'GIT_OPTIONAL_LOCKS',
   'GIT_NO_LAZY_FETCH',
-  'GIT_CONFIG_COUNT',
-  'GIT_CONFIG_KEY_0',
-  'GIT_CONFIG_VALUE_0',
 ] as const;
 
 /** Reads the credentials of one source, lends them to git, and knows which texts must never be shown. */
@@ -87,8 +84,8 @@ export class GitAccess {
     if (auth.token === undefined || target.transport === 'file')
       return { env: this.#base, close: async () => undefined };
     const token = (await auth.token()).replace(/[\r\n]+$/, '');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: a line break would smuggle in a header of its own
-    if (token === '' || /[\u0000-\u001f\u007f]/.test(token)) {
+    // A line break would smuggle in a header of its own
+    if (token === '' || /\p{Cc}/u.test(token)) {
       throw bad('the token is empty or holds a control character.', 'Check what auth.token refers to.');
     }
     const basic = Buffer.from(`${auth.username ?? 'x-access-token'}:${token}`, 'utf8').toString('base64');

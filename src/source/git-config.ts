@@ -102,8 +102,7 @@ function checkAuth(target: GitUrl, auth: GitAuth): void {
     throw bad('A local repository takes no token.', 'Remove auth.');
   }
   // A colon ends the name in Basic authentication (RFC 7617), so the rest of it would become part of the password.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (auth.username !== undefined && /[:\u0000-\u001f\u007f]|^$/.test(auth.username)) {
+  if (auth.username !== undefined && /[:\p{Cc}]|^$/u.test(auth.username)) {
     throw bad('auth.username is empty or holds a colon or a control character.', 'Write the plain name.');
   }
 }
@@ -113,9 +112,7 @@ function checkPath(path: string): string {
     .replace(/\/+/g, '/')
     .replace(/\/$/, '')
     .replace(/^\.(?:\/|$)/, '');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[\u0000-\u001f\u007f\\]/.test(path))
-    throw bad('path holds a backslash or a control character.', 'Use forward slashes.');
+  if (/[\p{Cc}\\]/u.test(path)) throw bad('path holds a backslash or a control character.', 'Use forward slashes.');
   if (path.startsWith('/'))
     throw bad('path is absolute; it is meant from the root of the repository.', 'Remove the leading slash.');
   if (path.startsWith('-'))

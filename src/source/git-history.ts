@@ -1,17 +1,44 @@
 import { randomUUID } from 'node:crypto';
 import { printable } from './git-failure.ts';
+import type { GitMirror } from './git-mirror.ts';
 import { records, streamGit } from './git-process.ts';
 import type { GitPlace } from './git-process.ts';
 import type { Commit } from './source.ts';
 
 const FIELDS = '%H%x1f%an <%ae>%x1f%ct%x1f%s';
 
+/** How far back a server is asked for history that was not fetched. */
+const HISTORY_DEPTH = 500;
+
+/**
+ * The last commit that touched each of `paths` (below `from.path`). Where the mirror is shallow it is deepened once, to a bound.
+ * Files last touched further back are left out: naming the oldest commit that is known would blame the wrong person.
+ */
+export async function lastCommits(
+  mirror: GitMirror,
+  from: { readonly commit: string; readonly path: string; readonly name: string },
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Commit>> {
+  const prefix = from.path === '' ? '' : `${from.path}/`;
+  const wanted = new Set(paths.map((path) => prefix + path));
+  let boundary = await mirror.boundary();
+  let found = await lastTouched(mirror.place, from, wanted, { signal, boundary });
+  if (found.size < wanted.size && boundary.size > 0) {
+    // A server that is silent now takes nothing away from what is known already.
+    await mirror.deepen(from.name, HISTORY_DEPTH, signal).catch(() => undefined);
+    boundary = await mirror.boundary();
+    found = await lastTouched(mirror.place, from, wanted, { signal, boundary });
+  }
+  return new Map([...found].map(([path, commit]) => [path.slice(prefix.length), commit]));
+}
+
 /**
  * The newest commit that touched each of `wanted` (paths of the repository), as far as the history in the mirror goes.
  * `boundary` are the commits whose parents are missing: to git they seem to have added every file, which says nothing, so
  * what is found only there is left out.
  */
-export async function lastTouched(
+async function lastTouched(
   place: GitPlace,
   start: { readonly commit: string; readonly path: string },
   wanted: ReadonlySet<string>,

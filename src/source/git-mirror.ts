@@ -6,6 +6,7 @@ import type { GitAccess } from './git-access.ts';
 import type { CheckedConfig } from './git-config.ts';
 import { abortReason, gitFailure } from './git-failure.ts';
 import { mirrorConfig } from './git-mirror-config.ts';
+import { streamGit } from './git-process.ts';
 import type { GitPlace } from './git-process.ts';
 
 /**
@@ -109,7 +110,17 @@ export class GitMirror {
 
   /** Runs a git command that needs no network, and answers with its output. */
   async local(doing: string, args: readonly string[], signal: AbortSignal): Promise<string> {
-    return this.#run(doing, args, { env: this.place.env, signal });
+    return this.#within(doing, signal, async (bounded) => {
+      const git = simpleGit({
+        baseDir: this.place.dir,
+        abort: bounded,
+        allowEnvironment: [...GIT_VARIABLES],
+        // The end of the output is waited for, not the end of the process and then some 50 ms.
+        completion: { onClose: true, onExit: false },
+        trimmed: false,
+      });
+      return git.env({ ...this.place.env }).raw([...args]);
+    });
   }
 
   async has(commit: string, signal: AbortSignal): Promise<boolean> {
@@ -151,43 +162,38 @@ export class GitMirror {
     return this.#config.target.transport !== 'file';
   }
 
+  /**
+   * Talks to the server. Not through simple-git: its abort and its timeout signal only git itself, and git leaves the
+   * `git-remote-https` and `ssh` that it started running, which then wait for a silent server for ever (seen with git 2.39).
+   * `streamGit` kills all of them. It also keeps the token out of simple-git's debug output, which prints environments.
+   */
   async #converse(doing: string, args: readonly string[], signal: AbortSignal, input?: string): Promise<string> {
-    const talk = await this.#access.open();
-    try {
-      return await this.#run(doing, args, { env: talk.env, signal, ...(input === undefined ? {} : { input }) });
-    } finally {
-      await talk.close();
-    }
+    return this.#within(doing, signal, async (bounded) => {
+      const talk = await this.#access.open();
+      try {
+        const place = { dir: this.place.dir, env: talk.env };
+        const chunks: Buffer[] = [];
+        const stream = streamGit(place, args, { signal: bounded, ...(input === undefined ? {} : { input: [input] }) });
+        for await (const chunk of stream) chunks.push(chunk);
+        return Buffer.concat(chunks).toString('utf8');
+      } finally {
+        await talk.close();
+      }
+    });
   }
 
-  async #run(doing: string, args: readonly string[], options: RunOptions): Promise<string> {
-    options.signal.throwIfAborted();
-    const deadline = AbortSignal.timeout(this.#config.timeout);
+  async #within<T>(doing: string, signal: AbortSignal, work: (bounded: AbortSignal) => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    const { timeout } = this.#config;
+    const deadline = AbortSignal.timeout(timeout);
     try {
-      const git = simpleGit({
-        baseDir: this.place.dir,
-        abort: AbortSignal.any([options.signal, deadline]),
-        allowEnvironment: [...GIT_VARIABLES],
-        // The one thing opened: configuration from the environment, for the token. simple-git still checks what is set that way.
-        unsafe: { allowUnsafeConfigEnvCount: true },
-        // The end of the output is waited for, not the end of the process and then some 50 ms.
-        completion: { onClose: true, onExit: false },
-        trimmed: false,
-        ...(options.input === undefined ? {} : { input: () => options.input }),
-      });
-      return await git.env({ ...options.env }).raw([...args]);
+      return await work(AbortSignal.any([signal, deadline]));
     } catch (error) {
-      if (options.signal.aborted) throw abortReason(options.signal);
-      const late = deadline.aborted ? new Error(`no answer within ${this.#config.timeout} ms`) : error;
+      if (signal.aborted) throw abortReason(signal);
+      const late = deadline.aborted ? new Error(`no answer within ${timeout} ms`) : error;
       throw gitFailure(doing, late, (text) => this.#access.redact(text));
     }
   }
-}
-
-interface RunOptions {
-  readonly env: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
-  readonly input?: string;
 }
 
 const CANDIDATE = 'refs/plumbline/candidate';

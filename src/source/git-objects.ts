@@ -28,7 +28,7 @@ export async function* readBlobs(
 }
 
 /** Ids for a command's standard input, in blocks: one write per id would be one system call per id. */
-export function* idLines(ids: readonly string[]): Generator<string, void> {
+function* idLines(ids: readonly string[]): Generator<string, void> {
   for (let start = 0; start < ids.length; start += 512) yield `${ids.slice(start, start + 512).join('\n')}\n`;
 }
 

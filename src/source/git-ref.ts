@@ -88,8 +88,7 @@ function newest(range: string, advertised: ReadonlyMap<string, string>): Resolve
 /** Rules of git-check-ref-format(1). */
 function checkName(name: string, what: string): void {
   const parts = name.split('/');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const odd = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|^-|\.$|^@$/.test(name);
+  const odd = /[\p{Cc} ~^:?*[\\]|\.\.|@\{|^-|\.$|^@$/u.test(name);
   if (odd || parts.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'))) {
     throw refused(
       `ref.${what} is not a name that git allows: ${JSON.stringify(name)}.`,

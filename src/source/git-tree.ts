@@ -1,7 +1,7 @@
 import { ReconcilerError } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import type { SourceLimits } from './git-config.ts';
-import { idLines, readBlobs } from './git-objects.ts';
+import { readBlobs } from './git-objects.ts';
 import { records, streamGit } from './git-process.ts';
 import type { GitPlace } from './git-process.ts';
 import { byPath, refusedEntry, refusedFile, refusedLink, refusedSize } from './refused.ts';
@@ -40,7 +40,7 @@ export async function listTree(
 ): Promise<Listing> {
   const files: SourceFile[] = [];
   const problems: Problem[] = [];
-  for await (const entry of entries(place, ['-l', tree.commit], tree.path, options.signal)) {
+  for await (const entry of entries(place, tree, options.signal)) {
     const judged = judge(entry, tree.path, limits);
     if ('id' in judged) files.push(judged);
     else problems.push(judged);
@@ -62,33 +62,37 @@ export async function listTree(
   return { files: files.filter((file) => !pointers.has(file.id)).sort(byPath), problems };
 }
 
-/** Ids of blobs below `path` that a partial clone does not have yet. */
+/**
+ * Ids of blobs below `path` that a partial clone does not have yet; none when the path is no folder, which the listing then says.
+ */
 export async function missingBlobs(
   place: GitPlace,
   tree: { readonly commit: string; readonly path: string },
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const ids: string[] = [];
-  for await (const entry of entries(place, [tree.commit], tree.path, signal)) {
-    if (entry.mode.startsWith('100')) ids.push(entry.id);
-  }
-  if (ids.length === 0) return [];
   const missing: string[] = [];
-  const args = ['rev-list', '--objects', '--no-walk', '--missing=print', '--stdin'];
-  let text = '';
-  for await (const chunk of streamGit(place, args, { signal, input: idLines(ids) })) text += chunk.toString('latin1');
-  for (const line of text.split('\n')) if (line.startsWith('?')) missing.push(line.slice(1));
+  const args = ['rev-list', '--objects', '--missing=print', `${tree.commit}:${tree.path}`];
+  let rest = '';
+  try {
+    for await (const chunk of streamGit(place, args, { signal })) {
+      const lines = (rest + chunk.toString('latin1')).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line.startsWith('?')) missing.push(line.slice(1));
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return [];
+  }
   return missing;
 }
 
-/** `arguments_` end with the commit. Only the path itself and what is below it is listed; nothing when it does not exist. */
+/** Only the path itself and what is below it is listed; nothing when it does not exist. */
 async function* entries(
   place: GitPlace,
-  arguments_: readonly string[],
-  path: string,
+  { commit, path }: { readonly commit: string; readonly path: string },
   signal: AbortSignal,
 ): AsyncGenerator<Entry, void> {
-  const args = ['ls-tree', '-r', '-z', '--full-tree', ...arguments_, ...(path === '' ? [] : ['--', path])];
+  const args = ['ls-tree', '-r', '-z', '-l', '--full-tree', commit, ...(path === '' ? [] : ['--', path])];
   for await (const record of records(streamGit(place, args, { signal }))) {
     const tab = record.indexOf(9);
     const [mode = '', , id = '', size = '0'] = record.subarray(0, tab).toString('latin1').split(/ +/);
@@ -127,8 +131,7 @@ function judge(entry: Entry, root: string, limits: SourceLimits): SourceFile | P
 
 /** fsck refuses `..` and `.git` in trees already; this holds when a repository was cached before fsck learnt of a trick. */
 function isPlain(path: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[\u0000-\u001f\u007f\\]/.test(path)) return false;
+  if (/[\p{Cc}\\]/u.test(path)) return false;
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && part.toLowerCase() !== '.git');
 }
 

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import semver from 'semver';
 import { ReconcilerError, messageOf } from '../errors.ts';
 import { exclusively } from './exclusive.ts';
 import { GitAccess, baseEnvironment } from './git-access.ts';
 import { DEFAULT_LIMITS, checkConfig } from './git-config.ts';
 import type { CheckedConfig, GitSourceConfig, SourceLimits } from './git-config.ts';
 import { abortReason, gitFailure } from './git-failure.ts';
-import { lastTouched, parseCommit, showCommit } from './git-history.ts';
+import { lastCommits, parseCommit, showCommit } from './git-history.ts';
+import { BACKWARDS, emptied, refuseBackwards } from './git-judgement.ts';
 import { GitMirror, placeOf } from './git-mirror.ts';
 import { describeRef, patternsOf, resolveRef } from './git-ref.ts';
 import type { Resolved } from './git-ref.ts';
@@ -34,9 +34,6 @@ export interface GitSourceOptions {
 interface Listed extends Listing {
   readonly commit: Commit;
 }
-
-/** How far back `lastCommits` asks a server for history that was not fetched. */
-const HISTORY_DEPTH = 500;
 
 /**
  * Desired state in a git repository. One `ls-remote` when nothing changed; one fetch and one `ls-tree` when something did.
@@ -140,12 +137,13 @@ export class GitSource implements Source {
     try {
       await this.#refuseBackwards({ ...target, commit }, signal);
       const listed = await this.#list(commit, signal);
-      this.#refuseEmpty(listed);
+      const isEmpty = listed.files.length + listed.problems.length === 0;
+      if (isEmpty && !this.#accepted.has(commit)) throw emptied(this.#config.path, this.#good, commit);
       await this.#mirror.local('Keeping the revision', ['update-ref', 'refs/plumbline/good', commit], signal);
       await this.#keep({ ...target, commit }, listed);
       return new GitSnapshot(this.#origin, listed.commit, listed);
     } catch (error) {
-      if (error instanceof ReconcilerError && error.code === 'source-backwards') this.#turnedDown = { commit, error };
+      if (error instanceof ReconcilerError && error.code === BACKWARDS) this.#turnedDown = { commit, error };
       throw error;
     }
   }
@@ -164,41 +162,13 @@ export class GitSource implements Source {
 
   async #refuseBackwards(target: Resolved, signal: AbortSignal): Promise<void> {
     const good = this.#good;
+    if (good === undefined || this.#accepted.has(target.commit)) return;
     const { ref } = this.#config;
-    if (good === undefined || good.revision === target.commit || this.#accepted.has(target.commit)) return;
-    const [from, to] = [good.revision.slice(0, 12), target.commit.slice(0, 12)];
-    if ('branch' in ref) {
-      const known = await this.#mirror.has(good.revision, signal);
-      if (known && (await this.#mirror.isAncestor(good.revision, target.commit, signal))) return;
-      throw backwards(
-        `The history of ${describeRef(ref)} was rewritten: ${to} does not follow ${from} (force-push).`,
-        target.commit,
-      );
-    }
-    if (good.name === target.name) throw backwards(`${target.name} was moved from ${from} to ${to}.`, target.commit);
-    if (
-      good.version !== undefined &&
-      target.version !== undefined &&
-      semver.compareBuild(target.version, good.version) < 0
-    ) {
-      throw backwards(
-        `The newest version in range went back from ${good.version} to ${target.version}.`,
-        target.commit,
-      );
-    }
-  }
-
-  #refuseEmpty(listed: Listed): void {
-    const { revision } = listed.commit;
-    if (listed.files.length + listed.problems.length > 0 || this.#accepted.has(revision)) return;
-    const where = this.#config.path === '' ? 'the repository' : `the path ${this.#config.path}`;
-    if (this.#good === undefined || this.#good.entries === 0) {
-      throw new ReconcilerError(`There are no files in ${where} at ${revision.slice(0, 12)}.`, 'backoff', {
-        remedy: 'Commit a first manifest, or correct path.',
-        code: 'source-empty',
-      });
-    }
-    throw backwards(`${where} had ${this.#good.entries} files and has none at ${revision.slice(0, 12)}.`, revision);
+    const follows =
+      'branch' in ref &&
+      (await this.#mirror.has(good.revision, signal)) &&
+      (await this.#mirror.isAncestor(good.revision, target.commit, signal));
+    refuseBackwards(ref, good, target, follows);
   }
 
   async #list(commit: string, signal: AbortSignal): Promise<Listed> {
@@ -261,30 +231,16 @@ export class GitSource implements Source {
     return new GitSnapshot(this.#origin, listed.commit, listed, stale);
   }
 
-  /**
-   * Where the mirror is shallow it is deepened once, to a bound. Files last touched further back stay without a commit: naming
-   * the oldest one that is known would blame the wrong person.
-   */
   async #lastCommits(
     start: Commit,
     paths: readonly string[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Commit>> {
-    const prefix = this.#config.path === '' ? '' : `${this.#config.path}/`;
-    const wanted = new Set(paths.map((path) => prefix + path));
-    const from = { commit: start.revision, path: this.#config.path };
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#config.timeout)]);
+    const from = { commit: start.revision, path: this.#config.path, name: this.#good?.name ?? start.revision };
     return exclusively(this.#dir, async () => {
-      const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#config.timeout)]);
       try {
-        let boundary = await this.#mirror.boundary();
-        let found = await lastTouched(this.#mirror.place, from, wanted, { signal: bounded, boundary });
-        if (found.size < wanted.size && boundary.size > 0 && this.#good !== undefined) {
-          // A server that is silent now takes nothing away from what is known already.
-          await this.#mirror.deepen(this.#good.name, HISTORY_DEPTH, bounded).catch(() => undefined);
-          boundary = await this.#mirror.boundary();
-          found = await lastTouched(this.#mirror.place, from, wanted, { signal: bounded, boundary });
-        }
-        return new Map([...found].map(([path, commit]) => [path.slice(prefix.length), commit]));
+        return await lastCommits(this.#mirror, from, paths, bounded);
       } catch (error) {
         if (signal.aborted) throw abortReason(signal);
         throw this.#failure('Reading the history', error);
@@ -295,11 +251,4 @@ export class GitSource implements Source {
   #failure(doing: string, error: unknown): ReconcilerError {
     return gitFailure(doing, error, (text) => this.#access.redact(text));
   }
-}
-
-function backwards(reason: string, revision: string): ReconcilerError {
-  return new ReconcilerError(reason, 'backoff', {
-    remedy: `Restore it in the repository, or accept revision ${revision} if it is meant.`,
-    code: 'source-backwards',
-  });
 }

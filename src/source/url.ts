@@ -49,8 +49,7 @@ export function checkGitUrl(url: string, use: { readonly credentials?: boolean }
 
 function refuseText(url: string): RefusedUrl | undefined {
   if (url === '') return refused('The repository URL is empty.', EXAMPLES);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[\u0000-\u0020\u007f\\]/.test(url)) {
+  if (/[\p{Cc} \\]/u.test(url)) {
     return refused(
       'The repository URL holds a space, a backslash or a control character.',
       'Percent-encode it (a space is %20).',

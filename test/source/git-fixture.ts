@@ -114,7 +114,10 @@ function answer(root: string, request: IncomingMessage, response: ServerResponse
   request.pipe(cgi.stdin);
   let head: Buffer | undefined = Buffer.alloc(0);
   cgi.stdout.on('data', (chunk: Buffer) => {
-    if (head === undefined) return void response.write(chunk);
+    if (head === undefined) {
+      response.write(chunk);
+      return;
+    }
     head = Buffer.concat([head, chunk]);
     const end = head.indexOf('\r\n\r\n');
     if (end < 0) return;

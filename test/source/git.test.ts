@@ -101,7 +101,7 @@ describe('a git source on this machine', () => {
     await repository.commit({ 'README.md': 'y' }, 'Third');
     const snapshot = await open().read(never);
     const commits = await snapshot.lastCommits(['b.yaml', 'a/ä b.yaml', 'none'], never);
-    expect([...commits].map(([path, { revision, subject }]) => [path, revision, subject]).sort()).to.deep.equal([
+    expect([...commits].map(([path, { revision, subject }]) => [path, revision, subject])).to.have.deep.members([
       ['a/ä b.yaml', first, 'First'],
       ['b.yaml', second, 'Second'],
     ]);
@@ -257,7 +257,7 @@ describe('a git source on this machine', () => {
       await repository.git('commit', '--quiet', '--allow-empty', '-m', 'Module');
       const snapshot = await open().read(never);
       expect(snapshot.files).to.have.length(2);
-      expect(snapshot.problems.map(({ origin, severity }) => [origin.file, severity]).sort()).to.deep.equal([
+      expect(snapshot.problems.map(({ origin, severity }) => [origin.file, severity])).to.have.deep.members([
         ['etc', 'error'],
         ['link.yaml', 'error'],
         ['module', 'error'],
