@@ -1,0 +1,4 @@
+import { describeDriverContract } from '../contract.ts';
+import { mintHarness } from './harness.ts';
+
+describeDriverContract('Mint', mintHarness);
