@@ -6,5 +6,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = join(root, 'node_modules', '.bin', 'node');
 const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
-const run = spawnSync(node, ['--disable-warning=ExperimentalWarning', mocha, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+const args = process.argv.slice(2);
+const files = args.some((arg) => arg.endsWith('.ts')) ? [] : ['test/**/*.test.ts'];
+const run = spawnSync(node, ['--disable-warning=ExperimentalWarning', mocha, ...args, ...files], { cwd: root, stdio: 'inherit' });
 process.exit(run.status ?? 1);

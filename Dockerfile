@@ -1,0 +1,29 @@
+# Build: types are stripped, assets copied, development packages left behind.
+FROM node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc LICENSE ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY .ci/copy-assets.mjs .ci/copy-assets.mjs
+COPY src src
+RUN npm run build && npm prune --omit=dev --ignore-scripts
+
+# Run: git and ssh for sources, nothing else; no root, and nothing is written outside of /var/lib/plumbline and /tmp.
+FROM node:24-bookworm-slim
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends git openssh-client ca-certificates \
+  && rm -rf /var/lib/apt/lists/* \
+  && useradd --system --uid 10001 --home-dir /var/lib/plumbline --create-home plumbline
+WORKDIR /opt/plumbline
+COPY --from=build /build/package.json /build/LICENSE ./
+COPY --from=build /build/node_modules node_modules
+COPY --from=build /build/dist dist
+USER 10001:10001
+ENV NODE_ENV=production \
+    PLUMBLINE_CONFIG=/etc/plumbline \
+    PLUMBLINE_STATE_DIR=/var/lib/plumbline \
+    PLUMBLINE_LOG_FORMAT=json
+VOLUME ["/var/lib/plumbline", "/tmp"]
+EXPOSE 8480
+ENTRYPOINT ["node", "/opt/plumbline/dist/main.js"]
+CMD ["start"]

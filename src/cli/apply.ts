@@ -1,0 +1,130 @@
+import { readFile } from 'node:fs/promises';
+import { Option } from 'commander';
+import { z } from 'zod';
+import { ReconcilerError } from '../errors.ts';
+import type { PassJson } from '../daemon/pass-json.ts';
+import type { Approvals } from '../plan/types.ts';
+import { globalFlags, output, type Context, type Register, type Session } from './context.ts';
+import { EXIT, applyExit } from './exit-codes.ts';
+import { onlyOption, outputOption, planAll, shared } from './plan.ts';
+import { outcomesText, planText } from './plan-text.ts';
+
+interface ApplyFlags {
+  readonly platform?: string;
+  readonly only: readonly string[];
+  readonly output: 'text' | 'json';
+  readonly plan?: string;
+  readonly approve: readonly string[];
+  readonly allowDeletions?: string;
+  readonly yes?: boolean;
+}
+
+/** What is read of a saved plan: enough to apply it and to refuse another one. */
+const SavedPlans = z.object({
+  plans: z.array(z.object({ format: z.literal(1), sync: z.string(), platform: z.string(), fingerprint: z.string() })),
+});
+
+export const registerApply: Register = (program, context) => {
+  const command = program
+    .command('apply')
+    .description('make the platform stand as git says; shows the plan and asks first')
+    .argument('[sync]', 'Sync to apply; all of them when absent')
+    .option('--platform <name>', 'only on this Platform')
+    .addOption(onlyOption)
+    .addOption(outputOption)
+    .option('--plan <file>', 'apply this saved plan, or refuse when it does not hold any more')
+    .addOption(
+      new Option('--approve <what>', 'approve what waits for a person: adopt, vanished or instance; may be repeated')
+        .choices(['adopt', 'vanished', 'instance'])
+        .argParser((value: string, before: string[] = []) => {
+          if (!['adopt', 'vanished', 'instance'].includes(value)) {
+            throw new ReconcilerError(`--approve ${value} is not known`, 'never', {
+              remedy: 'Approve adopt, vanished or instance.',
+            });
+          }
+          return [...before, value];
+        })
+        .default([]),
+    )
+    .option('--allow-deletions <revision>', 'let this revision delete more than prune.maxDeletions allows')
+    .option('-y, --yes', 'do not ask; never enough for what needs an approval of its own');
+  command.action(async (sync: string | undefined, flags: ApplyFlags) => {
+    await using session = await context.open(globalFlags(command));
+    const passes = await applyAll(session, { sync, flags, context });
+    if (passes === undefined) return context.exit(EXIT.error);
+    output(context, flags.output, { passes }, () =>
+      passes.map((pass) => outcomesText(pass, context.colours)).join('\n'),
+    );
+    context.exit(applyExit(passes));
+  });
+};
+
+async function applyAll(
+  session: Session,
+  { sync, flags, context }: { sync: string | undefined; flags: ApplyFlags; context: Context },
+): Promise<PassJson[] | undefined> {
+  const approvals = approvalsOf(flags);
+  const saved = flags.plan === undefined ? undefined : await readPlans(flags.plan);
+  const planned = await planAll(session, { sync, ...flags, approvals });
+  const wanted =
+    saved === undefined
+      ? planned
+      : planned.filter((pass) => saved.some((one) => one.sync === pass.sync && one.platform === pass.platform));
+  if (flags.output === 'text') for (const pass of wanted) context.remark(planText(pass, context.colours));
+  const changes = wanted.reduce((sum, pass) => sum + (pass.plan?.stages.flat().length ?? 0), 0);
+  if (changes > 0 && flags.yes !== true && !(await agreed(changes, context))) return undefined;
+  const passes: PassJson[] = [];
+  for (const pass of wanted) {
+    const expect =
+      saved?.find((one) => one.sync === pass.sync && one.platform === pass.platform)?.fingerprint ??
+      pass.plan?.fingerprint;
+    const request = { ...shared({ ...flags, approvals }), sync: pass.sync, platform: pass.platform };
+    passes.push(
+      ...(pass.error === undefined
+        ? await session.apply({ ...request, ...(expect === undefined ? {} : { expect }) })
+        : [pass]),
+    );
+  }
+  return passes;
+}
+
+async function agreed(changes: number, context: Context): Promise<boolean> {
+  if (!context.environment.terminal) {
+    context.remark('Nothing was applied: there is no terminal to ask on. Add --yes to apply without asking.');
+    return false;
+  }
+  if (await context.confirm(`Apply ${changes} change(s)?`)) return true;
+  context.remark('Nothing was applied.');
+  return false;
+}
+
+function approvalsOf({ approve, allowDeletions }: ApplyFlags): Approvals {
+  return {
+    ...(approve.includes('adopt') ? { adopt: true } : {}),
+    ...(approve.includes('vanished') ? { vanished: true } : {}),
+    ...(approve.includes('instance') ? { instance: true } : {}),
+    ...(allowDeletions === undefined ? {} : { deletions: allowDeletions }),
+  };
+}
+
+async function readPlans(file: string) {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new ReconcilerError(`${file} cannot be read`, 'never', {
+      cause,
+      remedy: 'Name a file that "plumbline plan --out" wrote.',
+    });
+  });
+  const parsed = SavedPlans.safeParse(tryJson(text));
+  if (parsed.success) return parsed.data.plans;
+  throw new ReconcilerError(`${file} is not a saved plan`, 'never', {
+    remedy: 'Make one with "plumbline plan --out FILE".',
+  });
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

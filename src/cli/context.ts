@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import type { Colors } from 'picocolors/types';
+import type { Operations } from '../daemon/operations.ts';
+import type { Environment } from './environment.ts';
+
+/** Flags that every command takes. */
+export interface GlobalFlags {
+  readonly config: string;
+  readonly stateDir: string;
+  readonly listen: string;
+  readonly installation: string;
+  readonly logFormat: 'json' | 'pretty' | undefined;
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+}
+
+/** A connection to a running daemon, or this process's own engine; disposed when the command ends. */
+export type Session = Operations & AsyncDisposable;
+
+/** What a command works with: flags, output, and a way to the operations. */
+export interface Context {
+  readonly environment: Environment;
+  readonly colours: Colors;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  print(text: string): void;
+  /** For people, beside the output: progress, questions, remarks. */
+  remark(text: string): void;
+  /** Sets the exit code of the process. */
+  exit(code: number): void;
+  open(flags: GlobalFlags): Promise<Session>;
+  /** Asks on the terminal. */
+  confirm(question: string): Promise<boolean>;
+}
+
+/** One command: adds itself to the program. */
+export type Register = (program: Command, context: Context) => void;
+
+export function globalFlags(command: Command): GlobalFlags {
+  return command.optsWithGlobals<GlobalFlags>();
+}
+
+/** Prints as JSON where `-o json` asked for it, else as text. */
+export function output(context: Context, format: string, value: unknown, text: () => string): void {
+  context.print(format === 'json' ? JSON.stringify(value, undefined, 2) : text());
+}
+
+export function coloursFor(environment: Environment): Colors {
+  return pc.createColors(environment.colour);
+}
