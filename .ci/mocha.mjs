@@ -8,5 +8,8 @@ const node = join(root, 'node_modules', '.bin', 'node');
 const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
 const args = process.argv.slice(2);
 const files = args.some((arg) => arg.endsWith('.ts')) ? [] : ['test/**/*.test.ts'];
-const run = spawnSync(node, ['--disable-warning=ExperimentalWarning', mocha, ...args, ...files], { cwd: root, stdio: 'inherit' });
+const run = spawnSync(node, ['--disable-warning=ExperimentalWarning', mocha, ...args, ...files], {
+  cwd: root,
+  stdio: 'inherit',
+});
 process.exit(run.status ?? 1);
