@@ -1,0 +1,24 @@
+import { ReconcilerError } from '../errors.ts';
+import type { DriverDefinition } from './driver.ts';
+import { nodeRedFormat } from './node-red/format.ts';
+import { NodeRedDriver } from './node-red/node-red.ts';
+
+/** Every driver there is: one folder of this room each (tested). Only what composes imports this file. */
+export const DRIVERS: readonly DriverDefinition[] = [
+  {
+    name: 'node-red',
+    format: nodeRedFormat,
+    auth: [['token'], ['username', 'password'], ['password'], []],
+    connect: (connection) => new NodeRedDriver(connection),
+  },
+];
+
+/** The driver of that name. @throws ReconcilerError `unknown-driver` naming those there are. */
+export function driverNamed(name: string): DriverDefinition {
+  const found = DRIVERS.find((driver) => driver.name === name);
+  if (found !== undefined) return found;
+  throw new ReconcilerError(`There is no driver "${name}".`, 'never', {
+    code: 'unknown-driver',
+    remedy: `Write one of these in spec.driver: ${DRIVERS.map((driver) => driver.name).join(', ')}.`,
+  });
+}

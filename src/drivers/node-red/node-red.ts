@@ -1,0 +1,216 @@
+import type { Capabilities, Owner, RemoteObject } from '../../plan/types.ts';
+import type { JsonObject, Key, Kind } from '../../manifest/manifest.ts';
+import type {
+  Connection,
+  Driver,
+  Execution,
+  Facts,
+  Listed,
+  Look,
+  Outcome,
+  PlatformEvent,
+  Refusal,
+  Step,
+} from '../driver.ts';
+import { HttpClient } from '../http.ts';
+import { AccessClient, type AccessKind } from './access.ts';
+import { normalizeGrant, normalizeRole } from './access-normalize.ts';
+import { AddonClient, type Hello, executionOf } from './addon-client.ts';
+import { BEST, narrowed } from './capabilities.ts';
+import { NodeRedClient, type Snapshot } from './client.ts';
+import { listen } from './events.ts';
+import { exported } from './export.ts';
+import { nodeRedFormat } from './format.ts';
+import { Login } from './login.ts';
+import type { Work } from './merge.ts';
+import { normalizeSpec } from './normalize.ts';
+import { type Changes, SecretsSeen, missingTypes, objectsIn } from './observe.ts';
+import { preflightFlows } from './preflight.ts';
+import { titleOf } from './raw.ts';
+import { RuntimeWatch } from './runtime.ts';
+import { stableId } from './tokens.ts';
+import { Writer, asReconcilerError } from './writer.ts';
+
+/** Executions read in one request. */
+const PAGE = 1_000;
+
+/** A Node-RED somewhere, by its admin API; access and executions by Plumbline's add-on where it is there. */
+export class NodeRedDriver implements Driver {
+  readonly name = 'node-red';
+  readonly capabilities: Capabilities = BEST;
+  readonly format = nodeRedFormat;
+  /** Config nodes keep only properties their type declares: they are owned by id. */
+  readonly marks: readonly Kind[] = ['Application', 'Workflow', 'AccessRole', 'AccessGrant'];
+  /** One request lists all flows. */
+  readonly targeted = false;
+  readonly #connection: Connection;
+  readonly #http: HttpClient;
+  readonly #login: Login;
+  readonly #client: NodeRedClient;
+  readonly #addon: AddonClient;
+  readonly #access: AccessClient;
+  readonly #writer: Writer;
+  readonly #secrets = new SecretsSeen();
+  /** Undefined until it was asked; `none` without the add-on. */
+  #hello: Hello | 'none' | undefined;
+  #last: Snapshot | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    const { platform, url, limits, onRequest } = connection;
+    this.#http = new HttpClient({ platform, url, limits, onRequest });
+    this.#login = new Login(this.#http, connection);
+    this.#client = new NodeRedClient(this.#http, this.#login);
+    this.#addon = new AddonClient((request) => this.#login.send(request));
+    this.#access = new AccessClient(this.#addon);
+    this.#writer = new Writer({
+      client: this.#client,
+      watch: async (signal) => new RuntimeWatch(url, await this.#login.token(signal)),
+      patience: limits.timeout,
+    });
+  }
+
+  async probe(signal: AbortSignal): Promise<Facts> {
+    const settings = await this.#client.settings(signal);
+    const hello = await this.#addon.hello(signal);
+    this.#hello = hello ?? 'none';
+    const rights = rightsOf(settings.user?.permissions);
+    const account = hello?.account ?? settings.user?.username;
+    return {
+      version: settings.version,
+      rights,
+      capabilities: narrowed(rights, hello),
+      notes: await this.#notes(hello, signal),
+      ...(hello === undefined ? {} : { instance: hello.instance }),
+      ...(account === undefined ? {} : { account }),
+    };
+  }
+
+  async *observe(look: Look, signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
+    const kinds = new Set(look.kinds);
+    const flowKinds = look.kinds.filter((kind) => !isAccess(kind));
+    if (flowKinds.length > 0) {
+      const snapshot = await this.#client.flows(signal);
+      this.#last = snapshot;
+      const objects = objectsIn(snapshot, kinds, await this.#changes(signal));
+      const integrations: RemoteObject[] = [];
+      for (const object of objects) {
+        if (object.kind === 'Integration') integrations.push(object);
+        else yield object;
+      }
+      yield* await this.#secrets.add(integrations, { client: this.#client, snapshot }, signal);
+      for (const listed of flowKinds) yield { listed, complete: true };
+    }
+    const access = look.kinds.filter(isAccess);
+    if (access.length > 0) yield* this.#access.observe(access, signal);
+  }
+
+  normalize(kind: Kind, spec: JsonObject): JsonObject {
+    if (kind === 'AccessRole') return normalizeRole(spec);
+    return kind === 'AccessGrant' ? normalizeGrant(spec) : normalizeSpec(kind, spec);
+  }
+
+  idFor(owner: Owner, key: Key): string {
+    return stableId(owner, key);
+  }
+
+  async preflight(steps: readonly Step[], signal: AbortSignal): Promise<readonly Refusal[]> {
+    const flows = steps.filter(({ change }) => !isAccess(change.kind));
+    const refusals = [
+      ...(await this.#access.preflight(
+        steps.filter(({ change }) => isAccess(change.kind)),
+        signal,
+      )),
+    ];
+    if (flows.length === 0) return refusals;
+    const [snapshot, types] = await Promise.all([this.#last ?? this.#client.flows(signal), this.#client.types(signal)]);
+    return [...refusals, ...(await preflightFlows(flows, { snapshot, types }))];
+  }
+
+  async *apply(stage: readonly Step[], signal: AbortSignal): AsyncGenerator<Outcome> {
+    const access = stage.filter(({ change }) => isAccess(change.kind));
+    yield* await this.#access.apply(access, signal);
+    const works: Work[] = [];
+    for (const step of stage) {
+      if (isAccess(step.change.kind)) continue;
+      try {
+        works.push(await this.#workOf(step));
+      } catch (error) {
+        yield { status: 'failed', change: step.change, error: asReconcilerError(error) };
+      }
+    }
+    const base = this.#last;
+    // The next stage is made for what this one leaves.
+    this.#last = undefined;
+    for (const { id } of works) this.#secrets.forget(id);
+    yield* await this.#writer.write(works, base, signal);
+  }
+
+  async executions(
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly executions: readonly Execution[]; readonly cursor: string }> {
+    if (!(await this.#hasAddon(signal))) return { executions: [], cursor: cursor ?? '' };
+    const page = await this.#addon.executions(cursor === '' ? undefined : cursor, PAGE, signal);
+    return { executions: page.executions.map(executionOf), cursor: page.next };
+  }
+
+  events(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable {
+    return listen({ url: this.#connection.url, token: (stop) => this.#login.token(stop), onEvent }, signal);
+  }
+
+  toManifest(object: RemoteObject): ReturnType<typeof exported> {
+    return exported(object, this.#last);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#login[Symbol.asyncDispose]();
+    await this.#http[Symbol.asyncDispose]();
+  }
+
+  async #workOf(step: Step): Promise<Work> {
+    const { change, owner, marker } = step;
+    const id = change.verb === 'create' ? this.idFor(owner, change.key) : change.remote.id;
+    if (change.verb === 'release' || change.verb === 'delete') return { change, id };
+    const secrets = Object.fromEntries(
+      Object.entries(await step.secrets()).map(([name, value]) => [name, value.reveal()]),
+    );
+    const spec = this.normalize(change.kind, await step.desired());
+    const wanted = { id, spec: { title: change.title, ...spec }, secrets, ...(marker === undefined ? {} : { marker }) };
+    return { change, id, wanted };
+  }
+
+  async #changes(signal: AbortSignal): Promise<Changes> {
+    return (await this.#hasAddon(signal)) ? await this.#addon.changes(signal) : {};
+  }
+
+  async #hasAddon(signal: AbortSignal): Promise<boolean> {
+    this.#hello ??= (await this.#addon.hello(signal)) ?? 'none';
+    return this.#hello !== 'none';
+  }
+
+  async #notes(hello: Hello | undefined, signal: AbortSignal): Promise<readonly string[]> {
+    const [snapshot, types] = await Promise.all([this.#client.flows(signal), this.#client.types(signal)]);
+    const missing = [...missingTypes(snapshot, types.usable)].map(
+      ([type, node]) =>
+        `No flow runs there: node "${titleOf(node)}" is of type ${type}, which is not installed. Install it, or delete the node.`,
+    );
+    const state = await this.#client.state(signal);
+    return [
+      ...missing,
+      ...(state === 'start' ? [] : [`The flows are not started there (${state}).`]),
+      ...(hello === undefined
+        ? ["Plumbline's add-on is not installed: no executions, no access, no names of who changed what."]
+        : []),
+    ];
+  }
+}
+
+function isAccess(kind: Kind): kind is AccessKind {
+  return kind === 'AccessRole' || kind === 'AccessGrant';
+}
+
+function rightsOf(permissions: unknown): readonly string[] {
+  if (Array.isArray(permissions)) return permissions.map(String).toSorted();
+  return [typeof permissions === 'string' && permissions !== '' ? permissions : '*'];
+}
