@@ -86,7 +86,7 @@ export async function stopLeftover(files: HostedFiles): Promise<'none' | 'stoppe
 
 async function endProcess(pid: number, isThere: () => Promise<boolean>): Promise<void> {
   for (const [signal, patience] of [
-    ['SIGTERM', 3000],
+    ['SIGTERM', 1500],
     ['SIGKILL', 5000],
   ] as const) {
     try {
