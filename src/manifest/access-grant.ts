@@ -60,8 +60,6 @@ export type AccessGrant = z.infer<typeof AccessGrant>;
  * `passwordName` gives.
  */
 export interface AccessGrantSpec {
-  /** Title of the grant: its name. */
-  readonly title: string;
   readonly role: string;
   readonly subjects: readonly { readonly user: string }[];
   readonly scope:

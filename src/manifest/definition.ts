@@ -93,8 +93,8 @@ export function definitionIn(format: DefinitionFormat, json: JsonValue, file: st
 
 /** The small part of a raw object's spec: without the definition, and without what a raw file does not decide. */
 export function smallSpec(object: RawObject): Record<string, JsonValue> {
-  const { definition, active, id, ...rest } = object.spec;
-  return { title: object.title, ...rest };
+  const small = Object.entries(object.spec).filter(([name]) => !['definition', 'active', 'id'].includes(name));
+  return { title: object.title, ...Object.fromEntries(small) };
 }
 
 function stumbled(format: DefinitionFormat, error: unknown): { message: string; remedy: string } {

@@ -32,10 +32,14 @@ export interface Doc {
   /** What is known of the inline definition, or of a raw object's, by format. */
   readonly analyses: Map<string, Analysis>;
   readonly problems: readonly Problem[];
-  /** Set for objects of a raw export: the format that it was recognised by. */
-  readonly rawFormat?: string;
-  /** What resolving made of it the last time; valid while its inputs are the same. */
-  resolved?: unknown;
+  /** Set for objects of a raw export: the format that it was recognised by, and what else of the export it needs. */
+  readonly raw?: {
+    readonly file: string;
+    readonly format: string;
+    readonly needs: readonly Part[];
+    readonly type?: string;
+    readonly part: Part;
+  };
 }
 
 /** What a document is made of before it is packed. */

@@ -34,7 +34,7 @@ export function exactlyOne<Shape extends z.ZodObject>(shape: Shape, names: reado
       path: given.length === 0 ? [] : [given[1] ?? ''],
       message: refusal(message, `Give exactly one of ${list}.`),
     });
-  }) as Shape;
+  });
 }
 
 /** A duration such as `30s` or `1h30m`; milliseconds once parsed. */

@@ -1,3 +1,5 @@
+// Control characters are what JSON forbids inside a text.
+// oxlint-disable no-control-regex
 const SPACE = /[ \t\r\n]*/y;
 const SCALAR =
   /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;

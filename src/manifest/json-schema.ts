@@ -26,8 +26,8 @@ function one(kind: AnyKind): JsonObject {
 
 function all(): JsonObject {
   const oneOf = NAMES.map((kind) => {
-    const { $schema, definitions, ...rest } = jsonSchema(kind);
-    return rest;
+    const own = Object.entries(jsonSchema(kind)).filter(([name]) => name !== '$schema' && name !== 'definitions');
+    return Object.fromEntries(own);
   });
   const definitions: Record<string, JsonObject> = {};
   for (const kind of NAMES) {

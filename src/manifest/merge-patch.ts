@@ -13,7 +13,11 @@ export function mergePatch(target: JsonValue | undefined, patch: JsonValue): Jso
 }
 
 /** A copy of a JSON value with what stands at a pointer replaced; undefined when there is nothing at it. */
-export function replaceAt(value: JsonValue, pointer: string, replace: (present: JsonValue) => JsonValue): JsonValue | undefined {
+export function replaceAt(
+  value: JsonValue,
+  pointer: string,
+  replace: (present: JsonValue) => JsonValue,
+): JsonValue | undefined {
   const walk = (inner: JsonValue, parts: readonly string[]): JsonValue | undefined => {
     const [part, ...rest] = parts;
     if (part === undefined) return replace(inner);

@@ -1,4 +1,4 @@
-import jsonPatch from 'fast-json-patch';
+import jsonPatch, { JsonPatchError } from 'fast-json-patch';
 import type { Operation } from 'fast-json-patch';
 import type { DefinitionFormat, JsonObject, JsonValue } from './manifest.ts';
 import { mergePatch, replaceAt } from './merge-patch.ts';
@@ -38,12 +38,20 @@ export function patchManifest(target: JsonObject, patch: JsonObject, flaws: Patc
   if (isObject(spec)) {
     merge['spec'] = spec;
     // Another place for the definition replaces the present one, whichever way it was given.
-    if (isObject(spec['definitionFrom']) && spec['definition'] === undefined) result = mergePatch(result, { spec: { definition: null } });
+    if (isObject(spec['definitionFrom']) && spec['definition'] === undefined)
+      result = mergePatch(result, { spec: { definition: null } });
   }
   result = mergePatch(result, merge);
+  const given = isObject(spec) ? spec : {};
+  const present = isObject(target['spec']) ? target['spec'] : {};
   // A patch of the definition is applied to the definition, wherever that is kept.
-  const present = isObject(result) && isObject(result['spec']) ? result['spec'] : {};
-  if (present['definition'] !== undefined && present['definitionFrom'] !== undefined) result = mergePatch(result, { spec: { definition: null } });
+  if (
+    given['definition'] !== undefined &&
+    given['definitionFrom'] === undefined &&
+    isObject(present['definitionFrom'])
+  ) {
+    result = mergePatch(result, { spec: { definition: null } });
+  }
   const small = operationsOf(patch).filter((entry) => !isOnDefinition(entry));
   const patched = applyOperations(result, small, '', flaws);
   return isObject(patched) ? patched : target;
@@ -76,8 +84,13 @@ function patchNode(
   const [only] = named;
   if (only === undefined) {
     const names = [...new Set(all.map((node) => node.name))];
-    const otherwise = names.length === 0 ? 'The definition has no named nodes.' : `Nodes are ${names.slice(0, 20).join(', ')}.`;
-    flaws.push({ path, message: `the definition has no node named "${name}".`, remedy: didYouMean(name, names, otherwise) });
+    const otherwise =
+      names.length === 0 ? 'The definition has no named nodes.' : `Nodes are ${names.slice(0, 20).join(', ')}.`;
+    flaws.push({
+      path,
+      message: `the definition has no node named "${name}".`,
+      remedy: didYouMean(name, names, otherwise),
+    });
     return definition;
   }
   if (named.length > 1) {
@@ -86,7 +99,11 @@ function patchNode(
     return definition;
   }
   if (!isObject(change)) {
-    flaws.push({ path, message: 'the patch of a node is not a mapping.', remedy: 'Write the fields of the node that change.' });
+    flaws.push({
+      path,
+      message: 'the patch of a node is not a mapping.',
+      remedy: 'Write the fields of the node that change.',
+    });
     return definition;
   }
   return replaceAt(definition, only.pointer, (node) => mergePatch(node, change)) ?? definition;
@@ -111,23 +128,38 @@ function isOnDefinition({ operation }: Entry): boolean {
 /** Applies operations whose paths begin with `prefix` to the value that stands there. All of them or none. */
 function applyOperations(target: JsonValue, entries: readonly Entry[], prefix: string, flaws: PatchFlaw[]): JsonValue {
   // The library changes what it is given.
-  let result = entries.length === 0 ? target : (structuredClone(target) as JsonValue);
+  let result = entries.length === 0 ? target : structuredClone<JsonValue>(target);
   for (const { index, operation } of entries) {
     const path = ['jsonPatch', index];
     const { op, path: at, from } = operation;
     if (typeof op !== 'string' || typeof at !== 'string') {
-      flaws.push({ path, message: 'an operation needs op and path.', remedy: 'Write such as {op: replace, path: /spec/active, value: true}.' });
+      flaws.push({
+        path,
+        message: 'an operation needs op and path.',
+        remedy: 'Write such as {op: replace, path: /spec/active, value: true}.',
+      });
       return target;
     }
-    if (from !== undefined && (typeof from !== 'string' || !from.startsWith(prefix) || (prefix === '' && from.startsWith(`${DEFINITION}/`)))) {
-      flaws.push({ path, message: 'from and path do not lie in the same part of the manifest.', remedy: 'Move and copy inside the definition, or outside of it.' });
+    if (
+      from !== undefined &&
+      (typeof from !== 'string' || !from.startsWith(prefix) || (prefix === '' && from.startsWith(`${DEFINITION}/`)))
+    ) {
+      flaws.push({
+        path,
+        message: 'from and path do not lie in the same part of the manifest.',
+        remedy: 'Move and copy inside the definition, or outside of it.',
+      });
       return target;
     }
     try {
-      const moved = { ...operation, path: at.slice(prefix.length), ...(typeof from === 'string' ? { from: from.slice(prefix.length) } : {}) };
-      result = jsonPatch.applyOperation(result, moved as unknown as Operation, true, true, true).newDocument as JsonValue;
+      const moved = {
+        ...operation,
+        path: at.slice(prefix.length),
+        ...(typeof from === 'string' ? { from: from.slice(prefix.length) } : {}),
+      };
+      result = jsonPatch.applyOperation(result, moved as unknown as Operation, true, true, true).newDocument;
     } catch (error) {
-      const code = error instanceof jsonPatch.JsonPatchError ? error.name : '';
+      const code = error instanceof JsonPatchError ? error.name : '';
       const message = `the operation ${op} ${at} cannot be applied: ${REASONS[code] ?? 'it does not fit the manifest'}.`;
       flaws.push({ path, message, remedy: 'Compare its path with the manifest that it patches.' });
       return target;
@@ -139,20 +171,36 @@ function applyOperations(target: JsonValue, entries: readonly Entry[], prefix: s
 function checkShape(patch: JsonObject, flaws: PatchFlaw[]): void {
   for (const name of Object.keys(patch)) {
     if (FIELDS.includes(name)) continue;
-    flaws.push({ path: [name], message: `unknown field ${name} of a patch.`, remedy: didYouMean(name, FIELDS, `Known here are ${FIELDS.join(', ')}.`) });
+    flaws.push({
+      path: [name],
+      message: `unknown field ${name} of a patch.`,
+      remedy: didYouMean(name, FIELDS, `Known here are ${FIELDS.join(', ')}.`),
+    });
   }
   const { jsonPatch: operations, nodes, spec } = patch;
   if (operations !== undefined && (!Array.isArray(operations) || !operations.every(isObject))) {
-    flaws.push({ path: ['jsonPatch'], message: 'jsonPatch is not a list of operations.', remedy: 'Write such as [{op: remove, path: /spec/version}].' });
+    flaws.push({
+      path: ['jsonPatch'],
+      message: 'jsonPatch is not a list of operations.',
+      remedy: 'Write such as [{op: remove, path: /spec/version}].',
+    });
   }
   if (nodes !== undefined && !isObject(nodes)) {
-    flaws.push({ path: ['nodes'], message: 'nodes is not a mapping.', remedy: 'Write the name of each node, and below it the fields that change.' });
+    flaws.push({
+      path: ['nodes'],
+      message: 'nodes is not a mapping.',
+      remedy: 'Write the name of each node, and below it the fields that change.',
+    });
   }
   if (nodes !== undefined && patch['kind'] !== 'Workflow') {
-    flaws.push({ path: ['nodes'], message: `a ${String(patch['kind'])} has no nodes.`, remedy: 'Patch spec instead.' });
+    flaws.push({ path: ['nodes'], message: 'only a Workflow has nodes.', remedy: 'Patch spec instead.' });
   }
   if (spec !== undefined && !isObject(spec)) {
-    flaws.push({ path: ['spec'], message: 'spec of a patch is not a mapping.', remedy: 'Write the fields that change.' });
+    flaws.push({
+      path: ['spec'],
+      message: 'spec of a patch is not a mapping.',
+      remedy: 'Write the fields that change.',
+    });
   }
 }
 

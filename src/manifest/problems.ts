@@ -14,7 +14,9 @@ export interface Flaw {
   readonly remedy: string;
 }
 
-export type Checked = { readonly ok: true; readonly data: JsonObject } | { readonly ok: false; readonly flaws: readonly Flaw[] };
+export type Checked =
+  | { readonly ok: true; readonly data: JsonObject }
+  | { readonly ok: false; readonly flaws: readonly Flaw[] };
 
 /**
  * Checks a document against the schema of its kind: the data with defaults filled in and durations in milliseconds, or
@@ -40,7 +42,13 @@ function flawsOf(kind: AnyKind, issue: z.core.$ZodIssue, value: JsonValue): Flaw
   const name = spell(path) === '' ? 'the document' : spell(path);
   const expected = describe(kind, path);
   if (given === undefined && path.length > 0 && issue.code !== 'custom') {
-    return [{ path, message: `${name} of this ${kind} is missing.`, remedy: expected === '' ? 'Add it.' : `Add it: ${expected}` }];
+    return [
+      {
+        path,
+        message: `${name} of this ${kind} is missing.`,
+        remedy: expected === '' ? 'Add it.' : `Add it: ${expected}`,
+      },
+    ];
   }
   const [message = '', remedy] = issue.message.split('\n');
   if (remedy !== undefined) return [{ path, message: `${sentence(name, message)}.`, remedy }];
@@ -53,24 +61,24 @@ function sentence(name: string, message: string): string {
 }
 
 function plain(issue: z.core.$ZodIssue, given: JsonValue | undefined): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return given === null ? 'has no value' : `must be ${an(issue.expected)}, but is ${an(typeName(given))}`;
-    case 'invalid_value':
-      return `must be one of ${issue.values.map(String).join(', ')}`;
-    case 'too_small':
-      return `must be at least ${String(issue.minimum)}${unit(issue.origin)}`;
-    case 'too_big':
-      return `must be at most ${String(issue.maximum)}${unit(issue.origin)}`;
-    default:
-      return 'is not valid here';
+  if (issue.code === 'invalid_type') {
+    return given === null ? 'has no value' : `must be ${an(issue.expected)}, but is ${an(typeName(given))}`;
   }
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'too_small') return `must be at least ${String(issue.minimum)}${unit(issue.origin)}`;
+  if (issue.code === 'too_big') return `must be at most ${String(issue.maximum)}${unit(issue.origin)}`;
+  return 'is not valid here';
 }
 
 function remedyFor(issue: z.core.$ZodIssue, given: JsonValue | undefined, expected: string): string {
-  if (issue.code === 'invalid_type' && issue.expected === 'string' && (typeof given === 'number' || typeof given === 'boolean')) {
+  if (
+    issue.code === 'invalid_type' &&
+    issue.expected === 'string' &&
+    (typeof given === 'number' || typeof given === 'boolean')
+  ) {
     return 'Put it in quotes.';
   }
+  if (issue.code === 'invalid_type' && issue.expected === 'boolean') return 'Write true or false, without quotes.';
   if (issue.code === 'invalid_type' && given === null) return 'Write a value, or remove the field.';
   if (issue.code === 'invalid_value' && typeof given === 'string') {
     return didYouMean(given, issue.values.map(String), `Write one of ${issue.values.map(String).join(', ')}.`);
@@ -104,8 +112,12 @@ function schemaAt(kind: AnyKind, path: readonly PropertyKey[]): JsonObject {
   let current: JsonValue | undefined = jsonSchema(kind);
   for (const part of path) {
     if (!isObject(current)) return {};
-    const { properties, items, additionalProperties } = current;
-    const named = isObject(properties) && typeof part === 'string' && Object.hasOwn(properties, part) ? properties[part] : undefined;
+    const node: JsonObject = current;
+    const { properties, items, additionalProperties } = node;
+    const named =
+      isObject(properties) && typeof part === 'string' && Object.hasOwn(properties, part)
+        ? properties[part]
+        : undefined;
     current = typeof part === 'number' ? items : (named ?? additionalProperties);
   }
   return isObject(current) ? current : {};

@@ -137,8 +137,7 @@ function refuseIdentity(step: Step, value: Readonly<Record<string, JsonValue>>):
       `Kinds are ${KINDS.join(', ')}; move other files out of the source.`,
     );
     problem(step, ['kind'], `unknown kind "${kind}".`, remedy);
-    lose(step);
-    if (typeof name === 'string') for (const lost of KINDS) step.reading.unknownKeys.add(`${lost}/${name}`);
+    lose(step, name);
   } else {
     problem(
       step,
@@ -146,13 +145,18 @@ function refuseIdentity(step: Step, value: Readonly<Record<string, JsonValue>>):
       'kind is missing or not a text.',
       `Write apiVersion: ${API_VERSION} and a kind (${KINDS.join(', ')}), or move the file out of the source.`,
     );
-    lose(step);
+    lose(step, name);
   }
 }
 
-/** What this document concerns cannot be told: everything that it mentions. */
-function lose(step: Step): void {
+/** What this document concerns cannot be told: an object of its name, or everything that it mentions. */
+function lose(step: Step, name?: JsonValue): void {
   const { text, tree, reading } = step;
+  if (typeof name === 'string' && name !== '') {
+    // Of what kind it is meant to be is not known, but which name it has.
+    for (const kind of KINDS) noteUnknown(reading, kind, name);
+    return;
+  }
   for (const kind of kindsIn(text.slice(...tree.range))) reading.unknownKinds.add(kind);
 }
 

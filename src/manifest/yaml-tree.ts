@@ -155,11 +155,11 @@ class Converter {
       }
       return this.#convert(target, pointer, depth + 1);
     }
-    if (isMap(node)) return this.#map(node as YAMLMap.Parsed, pointer, depth);
+    if (isMap(node)) return this.#map(node, pointer, depth);
     if (isSeq(node)) {
-      return node.items.map((item, index) => this.#child(item as ParsedNode, undefined, `${pointer}/${index}`, depth));
+      return node.items.map((item, index) => this.#child(item, undefined, `${pointer}/${index}`, depth));
     }
-    return isScalar(node) ? this.#scalar(node as Scalar.Parsed) : null;
+    return isScalar(node) ? this.#scalar(node) : null;
   }
 
   #child(node: ParsedNode | null, key: Scalar.Parsed | undefined, pointer: string, depth: number): JsonValue {
@@ -179,7 +179,7 @@ class Converter {
     const merged: (ParsedNode | null)[] = [];
     for (const pair of map.items) {
       if (!isPair(pair) || !isScalar(pair.key)) continue;
-      const key = pair.key as Scalar.Parsed;
+      const key = pair.key;
       const name = String(key.value);
       if (name === '<<' && key.type === 'PLAIN') {
         merged.push(pair.value);
@@ -203,10 +203,10 @@ class Converter {
   #merge(node: ParsedNode | null, into: Record<string, JsonValue>, pointer: string, depth: number): void {
     const target = isAlias(node) ? (node.resolve(this.#document) as ParsedNode | undefined) : node;
     if (isSeq(target) && depth < this.#limits.maxDepth) {
-      for (const item of target.items) this.#merge(item as ParsedNode, into, pointer, depth + 1);
+      for (const item of target.items) this.#merge(item, into, pointer, depth + 1);
     } else if (isMap(target)) {
       const kept = new Map(this.#places);
-      const values = this.#convert(target as ParsedNode, pointer, depth + 1) as Readonly<Record<string, JsonValue>>;
+      const values = this.#convert(target, pointer, depth + 1) as Readonly<Record<string, JsonValue>>;
       for (const [name, place] of kept) this.#places.set(name, place);
       for (const [name, value] of Object.entries(values)) if (!Object.hasOwn(into, name)) into[name] = value;
     } else {
@@ -242,7 +242,7 @@ function escape(name: string): string {
 }
 
 function isEmpty(node: ParsedNode): boolean {
-  return isScalar(node) && node.value === null && (node as Scalar.Parsed).source === '';
+  return isScalar(node) && node.value === null && node.source === '';
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {

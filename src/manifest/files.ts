@@ -1,0 +1,204 @@
+import type { Problem } from '../errors.ts';
+import { contentHash } from './canonical.ts';
+import { analyse, hazard, recognizes, smallSpec, split } from './definition.ts';
+import type { Analysis, Part } from './definition.ts';
+import type { Doc } from './document.ts';
+import { jsonErrorOffset } from './json-position.ts';
+import type { Limits } from './limits.ts';
+import type { DefinitionFormat, JsonValue, Kind } from './manifest.ts';
+import { isObject } from './pointer.ts';
+import { isCompact } from './compact.ts';
+import { kindsIn, readManifests } from './reading.ts';
+import { emptyReading } from './reading-result.ts';
+import type { Reading } from './reading-result.ts';
+import { isKind } from './schemas.ts';
+
+/** One object of a raw export, without its definition. */
+export interface RawPart extends Part {
+  readonly title: string;
+  readonly type?: string;
+  /** The spec as JSON text, without the definition. */
+  readonly json: string;
+  /** Over the whole content: equal hashes, equal objects. */
+  readonly hash: string;
+  readonly needs: readonly Part[];
+  /** Of its definition, for Workflows. */
+  readonly analysis?: Analysis;
+  /** The document made of it the last time, valid while its name is the same. */
+  doc?: Doc;
+}
+
+/** A JSON file that is no manifest: a raw export, a definition, or something else. */
+export interface JsonFile {
+  /** The text is not usable JSON at all. */
+  readonly broken?: Problem;
+  /** Format that recognised it as a raw export. */
+  readonly format?: string;
+  readonly parts: readonly RawPart[];
+  readonly problems: readonly Problem[];
+  /** What a format makes of the JSON as it is, where it is no raw export of that format; filled when somebody asks. */
+  readonly whole: Map<string, Analysis>;
+  /** Kinds that a broken text may have held. */
+  readonly mayHold: readonly Kind[];
+}
+
+/** What one version of a file says. Valid as long as its content id is the same. */
+export interface FileEntry {
+  readonly path: string;
+  readonly id: string;
+  /** Position of the overlay that it belongs to; `BASE` for the manifests that overlays patch. */
+  readonly layer: number;
+  readonly reading: Reading;
+  readonly json?: JsonFile;
+}
+
+export const BASE = -1;
+
+/** A file to be read. */
+export type FileRef = Pick<FileEntry, 'path' | 'id' | 'layer'>;
+
+export interface FileContext {
+  readonly formats: readonly DefinitionFormat[];
+  readonly defaultFormat: string;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+}
+
+/** Whether a file can hold a manifest or a definition at all. */
+export function isReadable(path: string): boolean {
+  return /\.(ya?ml|json)$/i.test(path);
+}
+
+export function isJson(path: string): boolean {
+  return /\.json$/i.test(path);
+}
+
+/** A problem of a whole file, at its first character. */
+export function fileProblem(
+  file: string,
+  message: string,
+  remedy: string,
+  severity: Problem['severity'] = 'error',
+): Problem {
+  return { origin: { file, line: 1, column: 1 }, message, remedy, severity };
+}
+
+/** An entry for a file that is not even read. */
+export function tooLarge(file: FileRef & { readonly size: number }, limit: number): FileEntry {
+  const message = `the file has ${file.size} bytes, more than the ${limit} that are read.`;
+  return unreadable(file, fileProblem(file.path, message, 'Split it.'), '');
+}
+
+/** Reads the bytes of one file: what it says, and every problem in it. Never throws. */
+export function readFile(file: FileRef, bytes: Buffer, context: FileContext): FileEntry {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const problem = fileProblem(file.path, 'the file is not UTF-8 text.', 'Save it as UTF-8.');
+    return unreadable(file, problem, bytes.toString('latin1'));
+  }
+  const nul = text.indexOf('\0');
+  if (nul >= 0) {
+    const problem = {
+      ...fileProblem(file.path, 'the file holds a NUL character.', 'Save it as text.'),
+      origin: { file: file.path, ...position(text, nul) },
+    };
+    return unreadable(file, problem, text);
+  }
+  return isJson(file.path)
+    ? readJson(file, text, context)
+    : withAnalyses(file, readManifests(file.path, text, context), context);
+}
+
+function unreadable(file: FileRef, problem: Problem, text: string): FileEntry {
+  const { path, id, layer } = file;
+  const kinds = kindsIn(text);
+  // Whether a broken JSON file is a manifest of its own or a definition is known by who refers to it.
+  if (isJson(path)) return { path, id, layer, reading: emptyReading(), json: brokenJson(problem, kinds) };
+  const reading = emptyReading();
+  reading.problems.push(problem);
+  for (const kind of kinds) reading.unknownKinds.add(kind);
+  return { path, id, layer, reading };
+}
+
+function brokenJson(problem: Problem, mayHold: readonly Kind[]): JsonFile {
+  return { broken: problem, parts: [], problems: [], whole: new Map(), mayHold };
+}
+
+function readJson(file: FileRef, text: string, context: FileContext): FileEntry {
+  let json: JsonValue;
+  try {
+    json = JSON.parse(text) as JsonValue;
+  } catch {
+    const place = position(text, jsonErrorOffset(text) ?? 0);
+    const problem = fileProblem(
+      file.path,
+      'the file is not valid JSON here.',
+      'Check commas, quotes and brackets, or export it again.',
+    );
+    return unreadable(file, { ...problem, origin: { file: file.path, ...place } }, text);
+  }
+  if (isObject(json) && isManifest(json)) return withAnalyses(file, readManifests(file.path, text, context), context);
+  const danger = hazard(json, context.limits.maxDepth);
+  if (danger !== undefined) {
+    return unreadable(
+      file,
+      fileProblem(file.path, `the file ${danger}.`, 'Export it again, or make it flatter.'),
+      text,
+    );
+  }
+  const format = context.formats.find((candidate) => recognizes(candidate, json));
+  if (format !== undefined) return { ...file, reading: emptyReading(), json: readExport(file.path, json, format) };
+  if (isObject(json) && isCompact(json)) return withAnalyses(file, readManifests(file.path, text, context), context);
+  return { ...file, reading: emptyReading(), json: { parts: [], problems: [], whole: new Map(), mayHold: [] } };
+}
+
+function isManifest(json: Readonly<Record<string, JsonValue>>): boolean {
+  const { apiVersion, kind } = json;
+  return (
+    (typeof apiVersion === 'string' && apiVersion.startsWith('plumbline.dev/')) ||
+    (isKind(kind) && isObject(json['metadata']))
+  );
+}
+
+function readExport(path: string, json: JsonValue, format: DefinitionFormat): JsonFile {
+  const made = split(format, json, path);
+  if (!made.ok)
+    return brokenJson(fileProblem(path, `the file ${made.message}.`, made.remedy), ['Integration', 'Workflow']);
+  const parts = made.value.objects.map((object): RawPart => {
+    const spec = smallSpec(object);
+    const { definition } = object.spec;
+    const type = spec['type'];
+    return {
+      kind: object.kind,
+      part: object.part,
+      title: object.title,
+      json: JSON.stringify(spec),
+      hash: contentHash({ ...spec, ...(definition === undefined ? {} : { definition }) }),
+      needs: object.needs.map(({ kind, part }) => ({ kind, part })),
+      ...(typeof type === 'string' ? { type } : {}),
+      ...(definition === undefined ? {} : { analysis: analyse(format, definition) }),
+    };
+  });
+  const problems = made.value.problems.map(({ message, remedy }) => fileProblem(path, message, remedy));
+  return { format: format.name, parts, problems, whole: new Map(), mayHold: [] };
+}
+
+/** Looks into inline definitions while they are at hand, in the format that they most likely have. */
+function withAnalyses(file: FileRef, reading: Reading, context: FileContext): FileEntry {
+  for (const [doc, definition] of reading.inline) {
+    const { spec } = JSON.parse(doc.json) as { readonly spec?: { readonly format?: unknown } };
+    const format = context.formats.find(({ name }) => name === (spec?.format ?? context.defaultFormat));
+    if (format !== undefined) doc.analyses.set(format.name, analyse(format, definition));
+  }
+  reading.inline.clear();
+  return { ...file, reading };
+}
+
+/** 1-based line and column of an offset. */
+export function position(text: string, offset: number): { readonly line: number; readonly column: number } {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  return { line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
+}

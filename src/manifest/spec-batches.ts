@@ -1,0 +1,125 @@
+import { ReconcilerError } from '../errors.ts';
+import type { Snapshot } from '../source/source.ts';
+import { contentHash } from './canonical.ts';
+import { build, filesFor, lookUp } from './definition-reader.ts';
+import type { Files } from './definition-reader.ts';
+import type { JsonObject } from './manifest.ts';
+import { prepare } from './resolve.ts';
+import type { Layers, Prepared, ResolveContext } from './resolve.ts';
+import { readTexts } from './resolve-all.ts';
+import type { SpecReader } from './resolved-manifest.ts';
+
+interface Request {
+  readonly layers: Layers;
+  readonly fingerprint: string;
+  readonly signal: AbortSignal;
+  readonly done: (spec: JsonObject) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Definitions that are in memory at once. */
+const BATCH = 64;
+
+/**
+ * Builds the content of manifests again from the newest snapshot. Reading one file of a git repository costs a process, so
+ * calls that are made at the same time are read together.
+ */
+export class SpecBatches implements SpecReader {
+  snapshot: Snapshot | undefined;
+  readonly #context: ResolveContext;
+  readonly #files: Files;
+  #requests: Request[] = [];
+
+  constructor(context: ResolveContext, files: Files) {
+    this.#context = context;
+    this.#files = files;
+  }
+
+  readSpec(layers: Layers, fingerprint: string, signal: AbortSignal): Promise<JsonObject> {
+    return new Promise((done, failed) => {
+      if (this.#requests.length === 0) setImmediate(() => void this.#run());
+      this.#requests.push({ layers, fingerprint, signal, done, failed });
+    });
+  }
+
+  async #run(): Promise<void> {
+    const requests = this.#requests;
+    this.#requests = [];
+    for (let start = 0; start < requests.length; start += BATCH)
+      await this.#answer(requests.slice(start, start + BATCH));
+  }
+
+  async #answer(batch: readonly Request[]): Promise<void> {
+    const waiting = batch.filter((request) => !rejectedAborted(request));
+    const prepared = waiting.map(({ layers }) => prepare(layers, this.#context));
+    const paths = new Set<string>();
+    for (const [index, preparation] of prepared.entries()) {
+      const layers = waiting[index]?.layers;
+      const plan = preparation.ok ? preparation.prepared.definition : undefined;
+      if (layers !== undefined && plan !== undefined)
+        for (const path of filesFor(plan)) if (this.#files.has(path)) paths.add(path);
+    }
+    try {
+      const texts = await this.#read([...paths], waiting);
+      for (const [index, request] of waiting.entries()) {
+        const preparation = prepared[index];
+        const spec = preparation?.ok === true ? this.#build(request, preparation.prepared, texts) : undefined;
+        if (rejectedAborted(request)) continue;
+        if (spec === undefined) request.failed(changed(request.layers));
+        else request.done(spec);
+      }
+    } catch (error) {
+      for (const request of waiting) request.failed(error);
+    }
+  }
+
+  async #read(paths: readonly string[], waiting: readonly Request[]): Promise<ReadonlyMap<string, string>> {
+    const { snapshot } = this;
+    if (paths.length === 0 || snapshot === undefined) return new Map();
+    // The reading goes on while anybody still waits for it.
+    const stop = new AbortController();
+    const check = (): void => {
+      if (waiting.every(({ signal }) => signal.aborted)) stop.abort(waiting[0]?.signal.reason);
+    };
+    for (const { signal } of waiting) signal.addEventListener('abort', check);
+    try {
+      return await readTexts(snapshot, paths, stop.signal);
+    } finally {
+      for (const { signal } of waiting) signal.removeEventListener('abort', check);
+    }
+  }
+
+  /** Undefined when the bytes are no longer those that the manifest was made of. */
+  #build(
+    { layers, fingerprint }: Request,
+    prepared: Prepared,
+    texts: ReadonlyMap<string, string>,
+  ): JsonObject | undefined {
+    const { content, definition: plan, secrets } = prepared;
+    if (plan === undefined) return content;
+    const found = lookUp(layers, plan, prepared.title, this.#files);
+    if (found.state === 'broken' || filesFor(plan).some((file) => !texts.has(file))) return undefined;
+    const { value } = build({ layers, plan, part: found.part, context: this.#context, texts });
+    if (value === undefined) return undefined;
+    const present = contentHash({
+      kind: layers.base.kind,
+      content,
+      secrets: secrets as unknown as JsonObject,
+      format: plan.format.name,
+      definition: contentHash(value),
+    });
+    return present === fingerprint ? { ...content, definition: value } : undefined;
+  }
+}
+
+function rejectedAborted({ signal, failed }: Request): boolean {
+  if (signal.aborted) failed(signal.reason);
+  return signal.aborted;
+}
+
+function changed({ base }: Layers): ReconcilerError {
+  return new ReconcilerError(`The definition of ${base.key} was changed or removed since it was loaded.`, 'replan', {
+    code: 'source-changed',
+    remedy: 'The next pass takes the newest revision.',
+  });
+}
