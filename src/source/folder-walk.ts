@@ -27,8 +27,11 @@ export interface Walk {
  */
 const RACY_MS = 2_000;
 
-/** Folders that hold no manifests: hidden ones (`.git` among them) and installed packages. */
-export function isSkippedFolder(name: string): boolean {
+/**
+ * Names that stand for no manifests: `.git` and other hidden folders, installed packages, and hidden files, because editors keep
+ * their locks and half-written copies under such names (Emacs as a dangling link) just while somebody is working.
+ */
+export function isSkipped(name: string): boolean {
   return name.startsWith('.') || name === 'node_modules';
 }
 
@@ -50,9 +53,10 @@ export async function walkFolder(
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
       signal.throwIfAborted();
+      if (isSkipped(entry.name)) continue;
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
-        if (!isSkippedFolder(entry.name)) folders.push(path);
+        folders.push(path);
         continue;
       }
       const found = await look(root, path, limits, before.get(path));

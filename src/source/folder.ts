@@ -6,7 +6,7 @@ import type { Problem } from '../errors.ts';
 import { abortReason } from './git-failure.ts';
 import { DEFAULT_LIMITS } from './git-config.ts';
 import type { SourceLimits } from './git-config.ts';
-import { changed, contentId, folderRevision, isSkippedFolder, readInside, walkFolder } from './folder-walk.ts';
+import { changed, contentId, folderRevision, isSkipped, readInside, walkFolder } from './folder-walk.ts';
 import type { Hashed } from './folder-walk.ts';
 import type { Commit, Snapshot, Source, SourceFile, Stale } from './source.ts';
 
@@ -80,7 +80,7 @@ export class FolderSource implements Source {
     const watcher = watch(this.#root, {
       ignoreInitial: true,
       followSymlinks: false,
-      ignored: (path) => path !== this.#root && isSkippedFolder(basename(path)),
+      ignored: (path) => path !== this.#root && isSkipped(basename(path)),
     });
     watcher.on('all', later);
     // A change made while the watch was being set up is not reported by it.

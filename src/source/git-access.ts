@@ -136,12 +136,14 @@ export class GitAccess {
       const base64 = Buffer.from(secret, 'utf8').toString('base64');
       const forms = [
         secret,
+        secret.replace(/=+$/, ''),
         encodeURIComponent(secret),
         base64,
         base64.replace(/=+$/, ''),
-        Buffer.from(secret).toString('base64url'),
+        Buffer.from(secret, 'utf8').toString('base64url'),
+        JSON.stringify(secret).slice(1, -1),
       ];
-      for (const form of [...forms, JSON.stringify(secret).slice(1, -1)]) this.#secrets.add(form);
+      for (const form of forms) if (form !== '') this.#secrets.add(form);
     }
   }
 }

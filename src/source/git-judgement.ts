@@ -22,12 +22,17 @@ export function refuseBackwards(ref: GitRef, good: LastGood, target: Resolved, f
     );
   }
   if (good.name === target.name) throw backwards(`${target.name} was moved from ${from} to ${to}.`, target.commit);
-  if (
-    good.version !== undefined &&
-    target.version !== undefined &&
-    semver.compareBuild(target.version, good.version) < 0
-  ) {
+  if (good.version === undefined || target.version === undefined) return;
+  const order = semver.compareBuild(target.version, good.version);
+  if (order < 0) {
     throw backwards(`The newest version in range went back from ${good.version} to ${target.version}.`, target.commit);
+  }
+  // `1.0.0` beside `v1.0.0`, on another commit.
+  if (order === 0) {
+    throw backwards(
+      `Version ${good.version} is now ${target.name} at ${to}, and was ${good.name} at ${from}.`,
+      target.commit,
+    );
   }
 }
 

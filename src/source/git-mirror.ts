@@ -1,6 +1,7 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { simpleGit } from 'simple-git';
+import { ReconcilerError } from '../errors.ts';
 import { GIT_VARIABLES, baseEnvironment } from './git-access.ts';
 import type { GitAccess } from './git-access.ts';
 import type { CheckedConfig } from './git-config.ts';
@@ -8,6 +9,13 @@ import { abortReason, gitFailure } from './git-failure.ts';
 import { mirrorConfig } from './git-mirror-config.ts';
 import { streamGit } from './git-process.ts';
 import type { GitPlace } from './git-process.ts';
+
+/** One exchange with the server, for metrics. */
+export interface Conversed {
+  readonly command: 'ls-remote' | 'fetch';
+  readonly result: 'success' | 'failure';
+  readonly milliseconds: number;
+}
 
 /**
  * One bare repository that mirrors what is needed of a remote one.
@@ -20,9 +28,11 @@ export class GitMirror {
   readonly place: GitPlace;
   readonly #config: CheckedConfig;
   readonly #access: GitAccess;
+  readonly #onConversed: ((what: Conversed) => void) | undefined;
   #open: Promise<void> | undefined;
 
-  constructor(config: CheckedConfig, place: GitPlace, access: GitAccess) {
+  constructor(config: CheckedConfig, place: GitPlace, access: GitAccess, onConversed?: (what: Conversed) => void) {
+    this.#onConversed = onConversed;
     this.#config = config;
     this.place = place;
     this.#access = access;
@@ -124,15 +134,12 @@ export class GitMirror {
   }
 
   async has(commit: string, signal: AbortSignal): Promise<boolean> {
-    const text = await this.local(
-      'Looking for a commit',
-      ['rev-parse', '--verify', '--quiet', `${commit}^{commit}`],
-      signal,
-    ).catch((error: unknown) => {
-      if (signal.aborted) throw error;
-      return '';
+    // Not by `rev-parse`, whose failure says "not there" as well as "could not look": taken for the first, a slow machine
+    // would look like rewritten history.
+    return this.#within('Looking for a commit', signal, async (bounded) => {
+      const stream = streamGit(this.place, ['cat-file', '--batch-check'], { signal: bounded, input: [`${commit}\n`] });
+      return (await collect(stream)).startsWith(`${commit} commit `);
     });
-    return text.trim() === commit;
   }
 
   async isAncestor(older: string, newer: string, signal: AbortSignal): Promise<boolean> {
@@ -168,16 +175,21 @@ export class GitMirror {
    * `streamGit` kills all of them. It also keeps the token out of simple-git's debug output, which prints environments.
    */
   async #converse(doing: string, args: readonly string[], signal: AbortSignal, input?: string): Promise<string> {
-    return this.#within(doing, signal, async (bounded) => {
+    const begin = performance.now();
+    let result: Conversed['result'] = 'failure';
+    return this.#within(`${doing} (${this.#config.description})`, signal, async (bounded) => {
       const talk = await this.#access.open();
       try {
         const place = { dir: this.place.dir, env: talk.env };
-        const chunks: Buffer[] = [];
-        const stream = streamGit(place, args, { signal: bounded, ...(input === undefined ? {} : { input: [input] }) });
-        for await (const chunk of stream) chunks.push(chunk);
-        return Buffer.concat(chunks).toString('utf8');
+        const text = await collect(
+          streamGit(place, args, { signal: bounded, input: input === undefined ? [] : [input] }),
+        );
+        result = 'success';
+        return text;
       } finally {
         await talk.close();
+        const command = args[0] === 'ls-remote' ? 'ls-remote' : 'fetch';
+        this.#onConversed?.({ command, result, milliseconds: performance.now() - begin });
       }
     });
   }
@@ -190,8 +202,11 @@ export class GitMirror {
       return await work(AbortSignal.any([signal, deadline]));
     } catch (error) {
       if (signal.aborted) throw abortReason(signal);
-      const late = deadline.aborted ? new Error(`no answer within ${timeout} ms`) : error;
-      throw gitFailure(doing, late, (text) => this.#access.redact(text));
+      if (!deadline.aborted) throw gitFailure(doing, error, (text) => this.#access.redact(text));
+      throw new ReconcilerError(`${doing} failed: no answer within ${timeout} ms`, 'backoff', {
+        remedy: 'Check the server and the load of this machine, or raise timeout.',
+        code: 'source-timeout',
+      });
     }
   }
 }
@@ -202,6 +217,12 @@ const FETCH = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--recu
 /** Where a mirror's local commands run: with no protocol allowed, so that a missing object is an error and never a fetch nobody asked for. */
 export function placeOf(dir: string, environment: Readonly<Record<string, string | undefined>>): GitPlace {
   return { dir, env: { ...baseEnvironment(dir, 'none', environment), GIT_NO_LAZY_FETCH: '1' } };
+}
+
+async function collect(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 async function removeLeftovers(folder: string): Promise<void> {

@@ -10,6 +10,7 @@ import { abortReason, gitFailure } from './git-failure.ts';
 import { lastCommits, parseCommit, showCommit } from './git-history.ts';
 import { BACKWARDS, emptied, refuseBackwards } from './git-judgement.ts';
 import { GitMirror, placeOf } from './git-mirror.ts';
+import type { Conversed } from './git-mirror.ts';
 import { describeRef, patternsOf, resolveRef } from './git-ref.ts';
 import type { Resolved } from './git-ref.ts';
 import { GitSnapshot } from './git-snapshot.ts';
@@ -29,6 +30,8 @@ export interface GitSourceOptions {
   readonly limits?: Partial<SourceLimits>;
   /** Commit ids that a person accepted although they go backwards or have no files; see `accept`. */
   readonly accepted?: readonly string[];
+  /** Called after every exchange with the server; for metrics. */
+  readonly onConversed?: (what: Conversed) => void;
 }
 
 interface Listed extends Listing {
@@ -78,7 +81,7 @@ export class GitSource implements Source {
       mirrorDir,
       baseEnvironment(mirrorDir, this.#config.target.transport, environment),
     );
-    this.#mirror = new GitMirror(this.#config, placeOf(mirrorDir, environment), this.#access);
+    this.#mirror = new GitMirror(this.#config, placeOf(mirrorDir, environment), this.#access, options.onConversed);
     this.#origin = {
       place: this.#mirror.place,
       description: this.description,

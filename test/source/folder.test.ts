@@ -27,12 +27,14 @@ describe('a folder source', () => {
   });
   afterEach(() => folder[Symbol.asyncDispose]());
 
-  it('gives regular files in code-unit order, without hidden folders and installed packages', async () => {
+  it('gives regular files in code-unit order, without what is hidden and installed packages', async () => {
     for (const skipped of ['.git', '.cache', 'node_modules', 'sub/.git']) {
       await mkdir(join(root, skipped));
       await writeFile(join(root, skipped, 'x.yaml'), 'x');
     }
+    await symlink('ada@host.123', join(root, '.#b.yaml'));
     const snapshot = await new FolderSource(root).read(never);
+    expect(snapshot.problems).to.deep.equal([]);
     expect(snapshot.files.map(({ path, size }) => [path, size])).to.deep.equal([
       ['b.yaml', 7],
       ['sub/a.yaml', 7],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { ReconcilerError } from '../../src/errors.ts';
 import type { GitSourceConfig } from '../../src/source/git-config.ts';
+import type { Conversed } from '../../src/source/git-mirror.ts';
 import { GitSource } from '../../src/source/git.ts';
 import { Repository, failure, serveGit, temporaryFolder, until } from './git-fixture.ts';
 import type { GitServer } from './git-fixture.ts';
@@ -82,6 +83,24 @@ describe('a git source over http', () => {
     ]);
   });
 
+  it('tells of every exchange with the server, for metrics', async () => {
+    const told: string[] = [];
+    const config = { url: `${server.origin}/repo/.git`, ref: { branch: 'main' }, auth: { token: async () => token } };
+    const onConversed = ({ command, result }: Conversed): void => void told.push(`${command} ${result}`);
+    const source = new GitSource(config, {
+      cacheDir: join(folder.path, 'cache'),
+      environment: { PATH: process.env.PATH },
+      onConversed,
+    });
+    await source.read(never);
+    server.intercept = (_request, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
+    await source.read(never);
+    expect(told).to.deep.equal(['ls-remote success', 'fetch success', 'ls-remote failure']);
+  });
+
   it('with a path fetches no content outside it', async () => {
     const source = open({ path: 'automation' });
     const snapshot = await source.read(never);
@@ -157,12 +176,17 @@ describe('a git source over http', () => {
 
   it('shows no secret that a server repeats in its answer', async () => {
     const forms = formsOf(CANARY);
+    const lines = ['# service=git-upload-pack\n', '', `ERR ${forms.join(' ')} https://ada:pass@host/ \u001b[2J`];
+    const packets = lines.map((line) =>
+      line === '' ? '0000' : (Buffer.byteLength(line) + 4).toString(16).padStart(4, '0') + line,
+    );
     server.intercept = (_request, response) => {
-      response.writeHead(500, { 'content-type': 'text/plain' }).end(`${forms.join('\n')}\n`);
+      const type = 'application/x-git-upload-pack-advertisement';
+      response.writeHead(200, { 'content-type': type }).end(packets.join(''));
       return true;
     };
     const error = await failure(open().read(never));
-    expect(error.message).to.match(/500/);
+    expect(error.message).to.match(/remote error: (\[redacted\] ){4}https:\/\/host\/ \??\[2J$/);
     for (const form of forms) expect(inspect(error, { depth: 9, showHidden: true })).to.not.contain(form);
   });
 

@@ -214,6 +214,14 @@ describe('a git source on this machine', () => {
     });
   });
 
+  it('does not let a second tag of the same version take its place', async () => {
+    await repository.git('tag', 'v1.0.0');
+    const source = open({ ref: { semver: '1.x' } });
+    await source.read(never);
+    await repository.git('tag', '1.0.0', await repository.commit({ 'automation/b.yaml': 'kind: C' }));
+    expect((await source.read(never)).stale?.reason).to.match(/Version 1\.0\.0 is now refs\/tags\/1\.0\.0/);
+  });
+
   describe('finds', () => {
     it('the newest tag in a version range, with and without v, and no prerelease', async () => {
       for (const tag of ['v1.2.9', '1.10.0', 'v1.11.0-rc.1', 'v2.0.0', 'release', 'v1.9.0']) {
