@@ -32,6 +32,25 @@ export interface GitSourceConfig {
   readonly depth?: number;
 }
 
+/** One exchange with the server, for metrics. */
+export interface Conversed {
+  readonly command: 'ls-remote' | 'fetch';
+  readonly result: 'success' | 'failure';
+  readonly milliseconds: number;
+}
+
+export interface GitSourceOptions {
+  /** Folder for mirrors, one below it per url, ref and path. One process at a time (the state directory's lock sees to that). */
+  readonly cacheDir: string;
+  /** The program's environment, of which git gets PATH, proxies and certificate folders, and nothing else. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly limits?: Partial<SourceLimits>;
+  /** Commit ids that a person accepted although they go backwards or have no files; see `accept`. */
+  readonly accepted?: readonly string[];
+  /** Called after every exchange with the server; for metrics. */
+  readonly onConversed?: (what: Conversed) => void;
+}
+
 /** What bounds one snapshot. */
 export interface SourceLimits {
   /** Bytes of one file; default 10 MB. A larger one becomes a problem. */
@@ -41,7 +60,7 @@ export interface SourceLimits {
 }
 
 export const DEFAULT_LIMITS: SourceLimits = { maxFileBytes: 10_000_000, maxFiles: 50_000 };
-export const DEFAULT_TIMEOUT = 60_000;
+const DEFAULT_TIMEOUT = 60_000;
 
 /** A configuration that passed every check. */
 export interface CheckedConfig {

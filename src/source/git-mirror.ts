@@ -4,18 +4,11 @@ import { simpleGit } from 'simple-git';
 import { ReconcilerError } from '../errors.ts';
 import { GIT_VARIABLES, baseEnvironment } from './git-access.ts';
 import type { GitAccess } from './git-access.ts';
-import type { CheckedConfig } from './git-config.ts';
+import type { CheckedConfig, Conversed } from './git-config.ts';
 import { abortReason, gitFailure } from './git-failure.ts';
 import { mirrorConfig } from './git-mirror-config.ts';
 import { streamGit } from './git-process.ts';
 import type { GitPlace } from './git-process.ts';
-
-/** One exchange with the server, for metrics. */
-export interface Conversed {
-  readonly command: 'ls-remote' | 'fetch';
-  readonly result: 'success' | 'failure';
-  readonly milliseconds: number;
-}
 
 /**
  * One bare repository that mirrors what is needed of a remote one.

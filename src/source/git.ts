@@ -5,12 +5,11 @@ import { ReconcilerError, messageOf } from '../errors.ts';
 import { exclusively } from './exclusive.ts';
 import { GitAccess, baseEnvironment } from './git-access.ts';
 import { DEFAULT_LIMITS, checkConfig } from './git-config.ts';
-import type { CheckedConfig, GitSourceConfig, SourceLimits } from './git-config.ts';
+import type { CheckedConfig, GitSourceConfig, GitSourceOptions, SourceLimits } from './git-config.ts';
 import { abortReason, gitFailure } from './git-failure.ts';
 import { lastCommits, parseCommit, showCommit } from './git-history.ts';
 import { BACKWARDS, emptied, refuseBackwards } from './git-judgement.ts';
 import { GitMirror, placeOf } from './git-mirror.ts';
-import type { Conversed } from './git-mirror.ts';
 import { describeRef, patternsOf, resolveRef } from './git-ref.ts';
 import type { Resolved } from './git-ref.ts';
 import { GitSnapshot } from './git-snapshot.ts';
@@ -21,18 +20,6 @@ import { listTree, missingBlobs } from './git-tree.ts';
 import type { Listing } from './git-tree.ts';
 import { watchRefs } from './git-watch.ts';
 import type { Commit, Snapshot, Source, Stale } from './source.ts';
-
-export interface GitSourceOptions {
-  /** Folder for mirrors, one below it per url, ref and path. One process at a time (the state directory's lock sees to that). */
-  readonly cacheDir: string;
-  /** The program's environment, of which git gets PATH, proxies and certificate folders, and nothing else. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
-  readonly limits?: Partial<SourceLimits>;
-  /** Commit ids that a person accepted although they go backwards or have no files; see `accept`. */
-  readonly accepted?: readonly string[];
-  /** Called after every exchange with the server; for metrics. */
-  readonly onConversed?: (what: Conversed) => void;
-}
 
 interface Listed extends Listing {
   readonly commit: Commit;

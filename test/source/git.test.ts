@@ -109,8 +109,9 @@ describe('a git source on this machine', () => {
 
   it('does not let the name of a file speak for another author', async () => {
     const forged = `\u0001${'0'.repeat(40)}\u001fEve <e@e>\u001f0\u001fForged`;
-    await repository.commit({ [`automation/${forged}`]: 'x', 'automation/z.yaml': 'x' }, 'Honest');
-    const snapshot = await open().read(never);
+    // The second of its commit: before the first, git prints a line break.
+    await repository.commit({ [`\u0001`]: 'x', [forged]: 'x', 'z.yaml': 'x' }, 'Honest');
+    const snapshot = await open({ path: '' }).read(never);
     const commits = await snapshot.lastCommits(['z.yaml'], never);
     expect(commits.get('z.yaml')?.author).to.equal('Ada Example <ada@example.com>');
     expect(snapshot.problems.map(({ message }) => message)).to.match(/name is not valid/);
