@@ -31,8 +31,18 @@ describe('The history of passes', () => {
     using ledger = Ledger.open(stateDirectory());
     const other = { ...CHANGE, key: 'Workflow/other' } as const;
     ledger.recordPass(PASS);
-    ledger.recordPass({ ...PASS, startedAt: 2000, result: 'partly-failed', changes: [CHANGE, other, FAILED] });
-    ledger.recordPass({ ...PASS, sync: 'crm', changes: [other], error: 'cut short' });
+    ledger.recordPass({
+      ...PASS,
+      startedAt: 2000,
+      result: 'partly-failed',
+      changes: [CHANGE, other, FAILED],
+    });
+    ledger.recordPass({
+      ...PASS,
+      sync: 'crm',
+      changes: [other],
+      error: 'cut short',
+    });
     expect(ledger.history({ sync: 'orders' }).map(({ startedAt }) => startedAt)).to.deep.equal([2000, 1000]);
     expect(ledger.history({ limit: 1 })).to.deep.equal([
       { ...PASS, id: 3, sync: 'crm', changes: [other], error: 'cut short' },
@@ -71,22 +81,37 @@ describe('The history of passes', () => {
 
   it('is bounded by count, by age and by the number of changes, and keeps the newest pass whole', () => {
     const day = 24 * 3600 * 1000;
-    using ledger = Ledger.open(stateDirectory(), { limits: { history: { passes: 5, changes: 20, age: 30 * day } } });
+    using ledger = Ledger.open(stateDirectory(), {
+      limits: { history: { passes: 5, changes: 20, age: 30 * day } },
+    });
     const starts = (): readonly number[] => ledger.history().map(({ startedAt }) => startedAt);
     for (let n = 1; n <= 8; n++) ledger.recordPass({ ...PASS, startedAt: n, endedAt: n });
     expect(starts()).to.deep.equal([8, 7, 6, 5, 4]);
-    ledger.recordPass({ ...PASS, startedAt: 9, changes: Array.from({ length: 17 }, () => CHANGE) });
+    ledger.recordPass({
+      ...PASS,
+      startedAt: 9,
+      changes: Array.from({ length: 17 }, () => CHANGE),
+    });
     expect(starts(), 'three passes of one change fit beside seventeen').to.deep.equal([9, 8, 7, 6]);
-    ledger.recordPass({ ...PASS, startedAt: 10, changes: Array.from({ length: 50 }, () => CHANGE) });
+    ledger.recordPass({
+      ...PASS,
+      startedAt: 10,
+      changes: Array.from({ length: 50 }, () => CHANGE),
+    });
     expect(starts()).to.deep.equal([10]);
     expect(ledger.history()[0]?.changes).to.have.length(50);
-    ledger.recordPass({ ...PASS, startedAt: 11, endedAt: 31 * day });
-    expect(starts()).to.deep.equal([11]);
+    using aging = Ledger.open(stateDirectory(), {
+      limits: { history: { age: 30 * day } },
+    });
+    for (const at of [0, 1, 10 * day, 30 * day, 31 * day]) aging.recordPass({ ...PASS, startedAt: at, endedAt: at });
+    expect(aging.history().map(({ startedAt }) => startedAt / day)).to.deep.equal([31, 30, 10]);
   });
 
   it('bounds one change too, and writes down no secret', () => {
     const directory = stateDirectory();
-    const ledger = Ledger.open(directory, { redact: (text) => text.replaceAll('hunter2', '[secret]') });
+    const ledger = Ledger.open(directory, {
+      redact: (text) => text.replaceAll('hunter2', '[secret]'),
+    });
     const paths = Array.from({ length: 500 }, (_, n) => `/${n}`);
     const error = `hunter2 ${'long '.repeat(1000)}`;
     ledger.recordPass({

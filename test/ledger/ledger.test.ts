@@ -34,19 +34,32 @@ describe('The ledger', () => {
     ledger.close();
     ledger.close();
     expect(readdirSync(directory)).to.deep.equal(['ledger.db', 'lock.db']);
-    using again = Ledger.open(directory);
+    const again = Ledger.open(directory);
     expect(again.view(SCOPE).intents).to.deep.equal([intent('i1')]);
+    again.suspend('orders', 'alice', 'maintenance');
+    using reader = Ledger.read(directory);
+    again.close();
+    expect(statSync(join(directory, 'ledger.db-wal')).size, 'the log is in the file, although a reader stays').to.equal(
+      0,
+    );
+    expect(reader.suspensions()).to.have.length(1);
   });
 
   it('writes nothing for a quiet pass (law 10)', () => {
     const directory = stateDirectory();
     using ledger = Ledger.open(directory);
     const journal = ledger.journal(SCOPE);
-    const row = owned('Workflow/orders', { driftSince: 5, secretHashes: { value: 'h' } });
+    const row = owned('Workflow/orders', {
+      driftSince: 5,
+      secretHashes: { value: 'h' },
+    });
     const suspend = (): void => ledger.suspend('orders', 'alice', 'maintenance');
     const quietPass = (): void => {
       ledger.view(SCOPE);
-      ledger.rememberPlatform('automation', { instance: 'n1', rights: ['flows.read'] });
+      ledger.rememberPlatform('automation', {
+        instance: 'n1',
+        rights: ['flows.read'],
+      });
       ledger.setCursor('executions', '17');
       journal.intend([]);
       journal.settleAll([]);
@@ -108,7 +121,10 @@ describe('The ledger', () => {
     const journal = ledger.journal(SCOPE);
     journal.record([
       { record: 'own', owned: owned('Workflow/old', { remote: '7' }) },
-      { record: 'own', owned: owned('Integration/other-kind', { remote: '7' }) },
+      {
+        record: 'own',
+        owned: owned('Integration/other-kind', { remote: '7' }),
+      },
     ]);
     journal.settle('i1', { owned: owned('Workflow/new', { remote: '7' }) });
     expect([...ledger.view(SCOPE).owned.keys()].sort()).to.deep.equal(['Integration/other-kind', 'Workflow/new']);
@@ -151,14 +167,20 @@ describe('The ledger', () => {
 
   it('remembers suspensions, platform facts and cursors until they change', () => {
     const directory = stateDirectory();
-    using lock = StateLock.acquire(directory, { pid: process.pid, startedAt: 0 });
+    using lock = StateLock.acquire(directory, {
+      pid: process.pid,
+      startedAt: 0,
+    });
     let now = 1000;
     const open = (): Ledger => Ledger.open(directory, { lock, now: () => now });
     const first = open();
     first.suspend('orders', 'alice', 'maintenance');
     now = 2000;
     first.suspend('orders', 'bob', 'still broken');
-    first.rememberPlatform('automation', { instance: 'n1', rights: ['a', 'b'] });
+    first.rememberPlatform('automation', {
+      instance: 'n1',
+      rights: ['a', 'b'],
+    });
     first.rememberPlatform('automation', { rights: ['a'] });
     first.setCursor('executions', '1');
     first.setCursor('executions', '2');
@@ -189,8 +211,22 @@ describe('The ledger', () => {
     expect(ledger.events().map(({ at }) => at)).to.deep.equal([15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
     expect(ledger.events({ sync: 'crm', limit: 2 }).map(({ at }) => at)).to.deep.equal([21, 23]);
     expect(ledger.events({ after: ids[20] ?? 0, limit: 2 })).to.deep.equal([
-      { id: ids[21], at: 21, type: 'drift-found', sync: 'crm', message: '[secret] 21', paths: ['/a'] },
-      { id: ids[22], at: 22, type: 'drift-found', sync: 'orders', message: '[secret] 22', paths: ['/a'] },
+      {
+        id: ids[21],
+        at: 21,
+        type: 'drift-found',
+        sync: 'crm',
+        message: '[secret] 21',
+        paths: ['/a'],
+      },
+      {
+        id: ids[22],
+        at: 22,
+        type: 'drift-found',
+        sync: 'orders',
+        message: '[secret] 22',
+        paths: ['/a'],
+      },
     ]);
   });
 

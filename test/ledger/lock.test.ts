@@ -13,9 +13,13 @@ const HOLDER = fileURLToPath(new URL('lock-holder.ts', import.meta.url));
 const STARTED = Date.UTC(2026, 4, 1, 12);
 
 async function holdElsewhere(directory: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', HOLDER, directory, String(STARTED)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', '--disable-warning=ExperimentalWarning', HOLDER, directory, String(STARTED)],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   await new Promise((resolve, reject) => {
     child.stdout.once('data', resolve);
     child.once('error', reject);
@@ -71,9 +75,13 @@ describe('The lock on a state directory', () => {
     const directory = stateDirectory();
     using lock = StateLock.acquire(directory, me);
     expect(refusalOf(() => Ledger.open(directory)).code).to.equal('state-locked');
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', HOLDER, directory, '0'], {
-      stdio: ['pipe', 'ignore', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      ['--expose-gc', '--disable-warning=ExperimentalWarning', HOLDER, directory, '0'],
+      {
+        stdio: ['pipe', 'ignore', 'pipe'],
+      },
+    );
     let complaint = '';
     child.stderr.on('data', (chunk) => (complaint += String(chunk)));
     const code = await new Promise((resolve) => child.once('close', resolve));

@@ -9,7 +9,7 @@ import { stateDirectories } from './samples.ts';
 const SCOPES: readonly Scope[] = ['orders', 'crm'].flatMap((sync) =>
   ['east', 'west'].map((platform) => ({ sync, platform })),
 );
-const KEYS: readonly Key[] = ['Workflow/a', 'Workflow/b', 'Integration/a', 'AccessRole/c'];
+const KEYS: readonly Key[] = ['Workflow/a', 'Workflow/b', 'Workflow/c', 'Integration/a'];
 
 /** The ledger as anybody would write it in memory: what the one on disk must equal after any sequence of calls. */
 class Model {
@@ -55,7 +55,7 @@ const text = fc.string({ unit: 'grapheme', maxLength: 8 });
 const owned: fc.Arbitrary<Owned> = fc.record(
   {
     key,
-    remote: fc.constantFrom('1', '2', '3', 'it’s "4"'),
+    remote: fc.constantFrom('1', 'it’s "2"'),
     title: text,
     fingerprint: text,
     secretHashes: fc.dictionary(fc.constantFrom('value', 'password'), text),
@@ -93,13 +93,34 @@ const intent: fc.Arbitrary<Intent> = fc.record(
     remote: text,
     fingerprint: text,
   },
-  { noNullPrototype: true, requiredKeys: ['id', 'verb', 'key', 'title', 'since'] },
+  {
+    noNullPrototype: true,
+    requiredKeys: ['id', 'verb', 'key', 'title', 'since'],
+  },
 );
 const step = fc.oneof(
-  fc.record({ do: fc.constant('intend' as const), scope, intents: fc.array(intent, { maxLength: 3 }) }),
-  fc.record({ do: fc.constant('settle' as const), scope, id: fc.constantFrom('i1', 'i2', 'i3'), owned }),
-  fc.record({ do: fc.constant('unchanged' as const), scope, id: fc.constantFrom('i1', 'i2', 'i3') }),
-  fc.record({ do: fc.constant('forget' as const), scope, id: fc.constantFrom('i1', 'i2', 'i3'), key }),
+  fc.record({
+    do: fc.constant('intend' as const),
+    scope,
+    intents: fc.array(intent, { maxLength: 3 }),
+  }),
+  fc.record({
+    do: fc.constant('settle' as const),
+    scope,
+    id: fc.constantFrom('i1', 'i2', 'i3'),
+    owned,
+  }),
+  fc.record({
+    do: fc.constant('unchanged' as const),
+    scope,
+    id: fc.constantFrom('i1', 'i2', 'i3'),
+  }),
+  fc.record({
+    do: fc.constant('forget' as const),
+    scope,
+    id: fc.constantFrom('i1', 'i2', 'i3'),
+    key,
+  }),
   fc.record({ do: fc.constant('own' as const), scope, owned }),
   fc.record({ do: fc.constant('disown' as const), scope, key }),
   fc.record({ do: fc.constant('reopen' as const) }),
@@ -115,7 +136,11 @@ function take(one: Step, ledger: Ledger, model: Model, directory: string): Ledge
   const journal = ledger.journal(one.scope);
   if (one.do === 'intend') {
     journal.intend(one.intents);
-    for (const intent of one.intents) model.intents.set(idOf(one.scope, intent.id), { scope: one.scope, intent });
+    for (const intent of one.intents)
+      model.intents.set(idOf(one.scope, intent.id), {
+        scope: one.scope,
+        intent,
+      });
   } else if (one.do === 'own') {
     journal.record([{ record: 'own', owned: one.owned }]);
     model.own(one.scope, one.owned);
@@ -142,7 +167,7 @@ describe('The ledger against a model in memory', () => {
 
   it('gives the same view after any sequence of intents, outcomes, records and reopenings', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 25 }), fc.subarray([...KEYS]), (steps, some) => {
+      fc.property(fc.array(step, { minLength: 10, maxLength: 40 }), fc.subarray([...KEYS]), (steps, some) => {
         const directory = stateDirectory();
         const model = new Model();
         let ledger = Ledger.open(directory);
@@ -152,7 +177,11 @@ describe('The ledger against a model in memory', () => {
             for (const scope of SCOPES) {
               for (const keys of [undefined, some]) {
                 const { owned, ownedByOthers, intents } = ledger.view(scope, keys);
-                const found = { owned, others: new Set(ownedByOthers.keys()), intents };
+                const found = {
+                  owned,
+                  others: new Set(ownedByOthers.keys()),
+                  intents,
+                };
                 expect(found).to.deep.equal(model.view(scope, keys));
               }
             }

@@ -80,6 +80,9 @@ describe('Redaction', () => {
     const redactor = new Redactor(3);
     for (const value of ['value-1', 'value-2', 'value-3', 'value-1', 'value-4']) redactor.add(value);
     expect(redactor.redact('value-1 value-2 value-3 value-4')).to.equal('[secret] value-2 [secret] [secret]');
+    const encoded = Buffer.from('value-5').toString('base64');
+    for (const value of [encoded, 'value-5', 'value-6', 'value-7']) redactor.add(value);
+    expect(redactor.redact(encoded), 'a form of a remembered value stays when its twin goes').to.equal('[secret]');
   });
 
   it('works off a long text with ten thousand values, of which each occurrence goes', () => {
@@ -156,8 +159,11 @@ describe('Redaction', () => {
       map: { 'a [secret]': ['[secret]'] },
       broken: '[unreadable]',
     });
-    const { message, cause } = (redacted as { error: { message: string; cause: { errors: { message: string }[] } } })
-      .error;
+    const { message, cause } = (
+      redacted as {
+        error: { message: string; cause: { errors: { message: string }[] } };
+      }
+    ).error;
     expect([message, cause.errors[0]?.message]).to.deep.equal(['refused [secret]', '[secret]']);
     expect((entry['error'] as Error).message, 'the original is untouched').to.equal('refused tok-4711');
   });

@@ -20,7 +20,10 @@ const ENV = {
 
 describe('A reference to a secret', () => {
   const folder = temporaryFolders();
-  const configuration = (): SecretScope => ({ kind: 'configuration', baseDir: folder() });
+  const configuration = (): SecretScope => ({
+    kind: 'configuration',
+    baseDir: folder(),
+  });
   const source = (env: readonly string[], dir?: string): SecretScope => ({
     kind: 'source',
     env,
@@ -63,7 +66,16 @@ describe('A reference to a secret', () => {
     const secrets = store();
     const value = await secrets.resolve({ env: 'ORDERS_CRM_KEY' }, source(['ORDERS_*']));
     expect(value.reveal()).to.equal('crm-key-4711');
-    for (const patterns of [[], ['CRM_*'], ['ORDERS_'], ['*_CRM'], ['orders_*'], ['ORDERS_CRM_?EY'], ['ORDERS_.*']]) {
+    for (const patterns of [
+      [],
+      ['CRM_*'],
+      ['ORDERS_'],
+      ['*_CRM'],
+      ['orders_*'],
+      ['ORDERS_CRM_?EY'],
+      ['ORDERS_.*'],
+      ['ORDERS_*_CRM_KEY'],
+    ]) {
       const failure = await failureOf(() => secrets.resolve({ env: 'ORDERS_CRM_KEY' }, source(patterns)));
       expect([failure.code, failure.retry]).to.deep.equal(['secret-forbidden', 'never']);
       expect(failure.remedy).to.include('spec.secrets.env');
