@@ -6,7 +6,7 @@ import type { SecretScope } from './secrets.ts';
 const OWN_PREFIX = 'PLUMBLINE_';
 
 /** Whether `name` matches a pattern in which `*` stands for any characters, none included. Linear in the name's length. */
-export function matchesPattern(name: string, pattern: string): boolean {
+function matchesPattern(name: string, pattern: string): boolean {
   const [head = '', ...rest] = pattern.split('*');
   const tail = rest.pop();
   if (tail === undefined) return name === pattern;
