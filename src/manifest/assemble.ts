@@ -1,5 +1,5 @@
 import type { Problem } from '../errors.ts';
-import type { Doc } from './document.ts';
+import type { Doc, Layers } from './doc.ts';
 import { BASE, fileProblem } from './files.ts';
 import type { FileEntry } from './files.ts';
 import { KINDS } from './manifest.ts';
@@ -8,7 +8,6 @@ import { isPatch } from './overlay.ts';
 import { nameRawObjects } from './raw.ts';
 import type { RawObjects } from './raw.ts';
 import { placeOf } from './resolve.ts';
-import type { Layers } from './resolve.ts';
 import { didYouMean, nearest } from './suggest.ts';
 
 /** Every object of a source with its patches, and what could not be told. */
@@ -29,7 +28,7 @@ export interface Assembly {
 /** Sorts documents by object: which is the base, which are patches, which are two of one name. */
 export function assemble(entries: readonly FileEntry[], overlays: readonly string[]): Assembly {
   const definitionFiles = new Set<string>();
-  const byFold = new Map<string, Doc[]>();
+  const byFold = new Map<string, Doc | Doc[]>();
   const overlayEntries: FileEntry[] = [];
   const assembly = {
     problems: [],
@@ -41,11 +40,12 @@ export function assemble(entries: readonly FileEntry[], overlays: readonly strin
     const { reading, layer } = entry;
     note(entry, assembly);
     for (const doc of reading.docs) {
-      for (const file of doc.definitionFiles) definitionFiles.add(file);
+      if (doc.definitionFiles.length > 0) for (const file of doc.definitionFiles) definitionFiles.add(file);
       if (layer !== BASE) continue;
       const known = byFold.get(doc.fold);
-      if (known === undefined) byFold.set(doc.fold, [doc]);
-      else known.push(doc);
+      if (known === undefined) byFold.set(doc.fold, doc);
+      else if (Array.isArray(known)) known.push(doc);
+      else byFold.set(doc.fold, [known, doc]);
     }
     if (layer !== BASE) overlayEntries.push(entry);
   }
@@ -53,7 +53,8 @@ export function assemble(entries: readonly FileEntry[], overlays: readonly strin
   checkJson(entries, definitionFiles, assembly);
   const rawObjects = nameRawObjects(
     entries.filter(({ layer, json }) => layer === BASE && json !== undefined),
-    new Set(byFold.keys()),
+    byFold,
+    definitionFiles,
   );
   assembly.problems.push(...(rawObjects.problems as never[]));
   for (const key of rawObjects.unknownKeys) assembly.unknownKeys.add(key);
@@ -63,17 +64,22 @@ export function assemble(entries: readonly FileEntry[], overlays: readonly strin
     .flatMap(({ reading }) => reading.docs);
   placeOverlays(overlayDocs, { byFold, raw: rawObjects.docs, patches, assembly });
   const explicit = new Map<string, Layers>();
-  for (const [fold, docs] of byFold) {
-    const [base] = docs;
-    if (docs.length > 1) refuseDuplicates(docs, assembly);
-    else if (base !== undefined) explicit.set(fold, { base, patches: patches.get(fold) ?? NO_PATCHES });
+  for (const [fold, doc] of byFold) {
+    if (Array.isArray(doc)) refuseDuplicates(doc, assembly);
+    else explicit.set(fold, layered(doc, patches.get(fold)));
   }
   const raw = new Map<string, Layers>();
-  for (const [fold, base] of rawObjects.docs) raw.set(fold, { base, patches: patches.get(fold) ?? NO_PATCHES });
+  for (const [fold, doc] of rawObjects.docs) raw.set(fold, layered(doc, patches.get(fold)));
   return { explicit, raw, rawObjects, definitionFiles, ...assembly };
 }
 
 const NO_PATCHES: readonly Doc[] = Object.freeze([]);
+
+function layered(base: Doc, patches: readonly Doc[] | undefined): Layers {
+  if (patches !== undefined) return { base, patches };
+  base.alone ??= { base, patches: NO_PATCHES };
+  return base.alone;
+}
 
 interface Unsure {
   readonly problems: Problem[];
@@ -83,7 +89,9 @@ interface Unsure {
 }
 
 function note({ reading, layer }: FileEntry, unsure: Unsure): void {
-  if (reading.problems.length > 0) unsure.problems.push(...reading.problems);
+  // Whatever cannot be told is told as a problem.
+  if (reading.problems.length === 0) return;
+  unsure.problems.push(...reading.problems);
   for (const key of reading.unknownKeys) unsure.unknownKeys.add(key);
   for (const kind of reading.unknownKinds) {
     unsure.unknownKinds.add(kind);
@@ -126,7 +134,7 @@ function checkJson(entries: readonly FileEntry[], definitionFiles: ReadonlySet<s
 const DEFINABLE: readonly Kind[] = ['Integration', 'Workflow'];
 
 interface Placing {
-  readonly byFold: Map<string, Doc[]>;
+  readonly byFold: Map<string, Doc | Doc[]>;
   readonly raw: ReadonlyMap<string, Doc>;
   readonly patches: Map<string, Doc[]>;
   readonly assembly: Unsure;
@@ -173,7 +181,7 @@ function placeOverlays(docs: readonly Doc[], { byFold, raw, patches, assembly }:
         key: doc.key,
       });
     }
-    byFold.set(doc.fold, [doc]);
+    byFold.set(doc.fold, doc);
   }
 }
 

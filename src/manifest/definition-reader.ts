@@ -1,3 +1,4 @@
+import type { Layers } from './doc.ts';
 import type { Problem } from '../errors.ts';
 import { posix } from 'node:path';
 import { analyse, baseName, definitionIn } from './definition.ts';
@@ -9,7 +10,7 @@ import { patchDefinition } from './overlay.ts';
 import type { PatchFlaw } from './overlay.ts';
 import { valueAt } from './pointer.ts';
 import { patchProblem, placeOf } from './resolve.ts';
-import type { DefinitionPlan, Layers } from './resolve.ts';
+import type { DefinitionPlan } from './resolve.ts';
 import { substitute } from './variables.ts';
 import type { UndefinedVariable } from './variables.ts';
 import { parseTrees } from './yaml-tree.ts';
@@ -29,7 +30,7 @@ export function lookUp(layers: Layers, plan: DefinitionPlan, title: string, file
   const untouched = plan.patches.length === 0 && !plan.template;
   const { source } = plan;
   if (source === undefined || 'inline' in source) {
-    const analysis = untouched ? base.analyses.get(plan.format.name) : undefined;
+    const analysis = untouched ? base.analyses?.get(plan.format.name) : undefined;
     return analysis === undefined ? { state: 'unread' } : { state: 'known', analysis };
   }
   const entry = files.get(source.file);
@@ -46,7 +47,7 @@ export function lookUp(layers: Layers, plan: DefinitionPlan, title: string, file
   if (json.problems.some(({ severity }) => severity === 'error')) {
     return { state: 'broken', problems: json.problems.map((problem) => ({ ...problem, key: base.key })) };
   }
-  const whole = json.format === plan.format.name ? undefined : json.whole.get(plan.format.name);
+  const whole = json.format === plan.format.name ? undefined : json.whole?.get(plan.format.name);
   if (json.format !== plan.format.name)
     return whole === undefined || !untouched ? { state: 'unread' } : { state: 'known', analysis: whole };
   const chosen = source.part ?? choosePart(json, title);
@@ -198,7 +199,10 @@ export function analyseBuilt(what: Build, value: JsonValue, files: Files): Analy
   const analysis = analyse(plan.format, value);
   if (plan.patches.length > 0 || plan.template) return analysis;
   const { source } = plan;
-  if (source !== undefined && 'file' in source) files.get(source.file)?.json?.whole.set(plan.format.name, analysis);
-  else layers.base.analyses.set(plan.format.name, analysis);
+  const found = new Map([[plan.format.name, analysis]]);
+  const json = source !== undefined && 'file' in source ? files.get(source.file)?.json : undefined;
+  if (json !== undefined) json.whole = new Map([...(json.whole ?? []), ...found]);
+  else if (source !== undefined && 'inline' in source)
+    layers.base.analyses = new Map([...(layers.base.analyses ?? []), ...found]);
   return analysis;
 }

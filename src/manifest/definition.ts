@@ -26,6 +26,11 @@ export interface Part {
   readonly part: string;
 }
 
+/** One word for a part of a file. */
+export function partWord(file: string, kind: string, part: string): string {
+  return `${file}\n${kind}\n${part}`;
+}
+
 const NONE: Analysis['references'] = [];
 
 /** Looks into a definition. A format that stumbles over it is a problem of the definition, not a crash. */

@@ -1,14 +1,13 @@
+import type { Candidate, Layers, Outcome, Resolved } from './doc.ts';
 import type { Origin, Problem } from '../errors.ts';
 import type { Assembly } from './assemble.ts';
 import { KINDS } from './manifest.ts';
 import type { Desired, JsonObject, Key, Kind, Manifest } from './manifest.ts';
-import { resolutions } from './outcome.ts';
-import { partWord } from './raw.ts';
+import { partWord } from './definition.ts';
 import { dependenciesOf, refuseDangling, refuseRenames, Titles, titleWord } from './references.ts';
-import type { Candidate, Candidates } from './references.ts';
+import type { Candidates } from './references.ts';
 import { ResolvedManifest } from './resolved-manifest.ts';
 import type { SpecReader } from './resolved-manifest.ts';
-import type { Layers } from './resolve.ts';
 import { valueAt } from './pointer.ts';
 
 /** Which manifests are meant; all when nothing is given. */
@@ -34,12 +33,12 @@ export function compose({ revision, assembly, refused, select, reader }: Composi
   const candidates: Candidates = new Map();
   const take = (layers: Layers): void => {
     const { key } = layers.base;
-    const resolved = resolutions.get(layers.base);
+    const resolved = layers.base.resolved;
     if (resolved === undefined) return;
     if (resolved.problems.length > 0) problems.push(...resolved.problems);
     if (resolved.outcome === undefined) unknownKeys.add(key);
     else if (!unknownKeys.has(key) && !assembly.unpatchable.has(layers.base.kind))
-      candidates.set(key, { layers, outcome: resolved.outcome });
+      candidates.set(key, candidateOf(layers, resolved.outcome, resolved));
     else unknownKeys.add(key);
   };
   for (const layers of assembly.explicit.values()) take(layers);
@@ -55,7 +54,7 @@ export function compose({ revision, assembly, refused, select, reader }: Composi
   const renames = refuseRenames(candidates, isUnknown);
   refuse(renames);
   if (renames.length > 0) refuse(refuseDangling(candidates, isBroken));
-  const manifests = manifestsOf(candidates, assembly, { select, reader, replaced });
+  const manifests = manifestsOf(candidates, assembly, { select, reader, ...replaced });
   return selected(
     {
       revision,
@@ -71,42 +70,42 @@ export function compose({ revision, assembly, refused, select, reader }: Composi
  * Takes the objects of raw exports that no manifest speaks for: not the part that is some manifest's definition, not
  * objects that an explicit manifest of the same type and title describes. Gives the keys that those stand for.
  */
-function takeRaw(assembly: Assembly, take: (layers: Layers) => void, unknownKeys: Set<string>): ReadonlyMap<Key, Key> {
+function takeRaw(assembly: Assembly, take: (layers: Layers) => void, unknownKeys: Set<string>): Replaced {
   const replaced = new Map<Key, Key>();
-  if (assembly.raw.size === 0) return replaced;
   const usedParts = new Map<string, Key>();
+  if (assembly.raw.size === 0) return { replaced, usedParts };
   const usedFiles = new Set<string>();
   const doubtful = new Set<string>();
   const spoken = new Map<string, Layers>();
+  const kinds = new Set([...assembly.raw.values()].map(({ base }) => base.kind));
   for (const layers of assembly.explicit.values()) {
     const { base, patches } = layers;
-    const outcome = resolutions.get(base)?.outcome;
+    const outcome = base.resolved?.outcome;
     if (outcome?.uses !== undefined) {
       usedFiles.add(outcome.uses.file);
-      usedParts.set(partWord(outcome.uses.file, outcome.uses.part.kind, outcome.uses.part.part), base.key);
+      usedParts.set(outcome.uses.word, base.key);
     }
     if (outcome === undefined)
       for (const doc of [base, ...patches]) for (const file of doc.definitionFiles) doubtful.add(file);
-    spoken.set(
-      outcome === undefined ? writtenTitle(layers) : titleWord(base.kind, outcome.type, outcome.title),
-      layers,
-    );
+    if (!kinds.has(base.kind)) continue;
+    const word = outcome === undefined ? writtenTitle(layers) : titleWord(base.kind, outcome.type, outcome.title);
+    spoken.set(word, layers);
   }
   for (const layers of assembly.raw.values()) {
     const { base } = layers;
     const files = assembly.rawObjects.filesOf.get(base) ?? [];
     const part = base.raw === undefined ? '' : partWord(base.raw.file, base.raw.part.kind, base.raw.part.part);
     const user = usedParts.get(part);
-    const outcome = resolutions.get(base)?.outcome;
+    const outcome = base.resolved?.outcome;
     const explicit = spoken.get(titleWord(base.kind, outcome?.type, outcome?.title ?? base.name));
     const wanted = files.some((file) => !assembly.definitionFiles.has(file) || usedFiles.has(file));
     if (user !== undefined) replaced.set(base.key, user);
-    else if (explicit !== undefined && resolutions.get(explicit.base)?.outcome !== undefined && wanted)
+    else if (explicit !== undefined && explicit.base.resolved?.outcome !== undefined && wanted)
       replaced.set(base.key, explicit.base.key);
     else if (explicit !== undefined || (!wanted && files.some((file) => doubtful.has(file)))) unknownKeys.add(base.key);
     else if (wanted) take(layers);
   }
-  return replaced;
+  return { replaced, usedParts };
 }
 
 /** What a manifest with problems would be called on the platform, as far as its text tells. */
@@ -121,30 +120,52 @@ function writtenTitle({ base }: Layers): string {
   );
 }
 
-interface Making {
+interface Replaced {
+  /** Manifests that speak for a raw object, by its key. */
+  readonly replaced: ReadonlyMap<Key, Key>;
+  /** Manifests whose definition is a part of an export, by part. */
+  readonly usedParts: ReadonlyMap<string, Key>;
+}
+
+interface Making extends Replaced {
   readonly select: Select;
   readonly reader: SpecReader;
-  readonly replaced: ReadonlyMap<Key, Key>;
+}
+
+function candidateOf(layers: Layers, outcome: Outcome, resolved: Resolved): Candidate {
+  if (resolved.candidate?.layers !== layers) resolved.candidate = { layers, outcome };
+  return resolved.candidate;
 }
 
 function manifestsOf(candidates: Candidates, assembly: Assembly, making: Making): Map<Key, Manifest> {
-  const { select, reader, replaced } = making;
-  const chosen = isAll(select)
-    ? candidates
-    : new Map([...candidates].filter(([, candidate]) => isSelected(candidate, select)));
-  let titles: Titles | undefined;
+  const { select, reader, replaced, usedParts } = making;
+  const all = isAll(select);
+  const chosen = all ? candidates : new Map([...candidates].filter(([, candidate]) => isSelected(candidate, select)));
+  const titles = new Titles(chosen);
   const stands = (file: string, kind: Kind, part: string): Key | undefined => {
-    const key = assembly.rawObjects.byPart.get(partWord(file, kind, part))?.key;
+    const word = partWord(file, kind, part);
+    const user = usedParts.get(word);
+    if (user !== undefined) return user;
+    const key = assembly.rawObjects.byPart.get(word)?.key;
     return key === undefined ? undefined : (replaced.get(key) ?? key);
   };
   const manifests = new Map<Key, Manifest>();
   for (const key of inDependencyOrder(chosen)) {
     const candidate = chosen.get(key);
-    const resolved = candidate === undefined ? undefined : resolutions.get(candidate.layers.base);
+    const resolved = candidate === undefined ? undefined : candidate.layers.base.resolved;
     if (candidate === undefined || resolved === undefined) continue;
-    if (candidate.outcome.mentions.length > 0) titles ??= new Titles(chosen);
-    const dependsOn = dependenciesOf(candidate, chosen, titles, stands);
     const known = resolved.manifest;
+    // What only its own text decides is the same as the last time; every reference in it has been found.
+    if (
+      known !== undefined &&
+      all &&
+      candidate.outcome.mentions.length === 0 &&
+      candidate.layers.base.raw === undefined
+    ) {
+      manifests.set(key, known);
+      continue;
+    }
+    const dependsOn = dependenciesOf(candidate, chosen, titles, stands);
     if (known === undefined || !sameKeys(known.dependsOn, dependsOn)) {
       resolved.manifest = new ResolvedManifest(candidate.layers, candidate.outcome, dependsOn, reader);
     }

@@ -1,46 +1,11 @@
 import { posix } from 'node:path';
-import type { Origin, Problem } from '../errors.ts';
-import type { Analysis, Part } from './definition.ts';
+import type { Problem } from '../errors.ts';
+import type { DefinitionSource, Doc } from './doc.ts';
 import type { JsonValue, Key, Kind } from './manifest.ts';
 import { packPlaces } from './places.ts';
-import type { PackedPlaces, Place } from './places.ts';
+import type { Place } from './places.ts';
 import { isObject, pointerOf } from './pointer.ts';
 import { foldName } from './slug.ts';
-
-/** Where a definition is kept. */
-export type DefinitionSource =
-  | { readonly file: string; readonly part?: Part }
-  | { readonly inline: { readonly file: string; readonly index: number } };
-
-/**
- * One document that names a desired object, as it was written: not yet patched, not yet checked against the schema of
- * its kind. Small: 10,000 of them stay in memory between loads. Its definition is left where it is.
- */
-export interface Doc {
-  readonly origin: Origin;
-  readonly kind: Kind;
-  readonly name: string;
-  readonly key: Key;
-  /** The key under which two documents mean the same object. */
-  readonly fold: string;
-  /** The document as JSON text, without the inline definition, variables replaced. */
-  readonly json: string;
-  readonly places: PackedPlaces;
-  readonly definition?: DefinitionSource;
-  /** Files that this document names as definitions, by itself or in a patch. */
-  readonly definitionFiles: readonly string[];
-  /** What is known of the inline definition, or of a raw object's, by format. */
-  readonly analyses: Map<string, Analysis>;
-  readonly problems: readonly Problem[];
-  /** Set for objects of a raw export: the format that it was recognised by, and what else of the export it needs. */
-  readonly raw?: {
-    readonly file: string;
-    readonly format: string;
-    readonly needs: readonly Part[];
-    readonly type?: string;
-    readonly part: Part;
-  };
-}
 
 /** What a document is made of before it is packed. */
 export interface Draft {
@@ -93,7 +58,6 @@ export function pack(draft: Draft): { readonly doc: Doc; readonly inline?: JsonV
     json: JSON.stringify(value),
     places: packPlaces(draft.places),
     definitionFiles,
-    analyses: new Map(),
     problems,
     ...(definition === undefined ? {} : { definition }),
   };

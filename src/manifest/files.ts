@@ -2,19 +2,22 @@ import type { Problem } from '../errors.ts';
 import { contentHash } from './canonical.ts';
 import { analyse, hazard, recognizes, smallSpec, split } from './definition.ts';
 import type { Analysis, Part } from './definition.ts';
-import type { Doc } from './document.ts';
+import type { Doc } from './doc.ts';
 import { jsonErrorOffset } from './json-position.ts';
 import type { Limits } from './limits.ts';
 import type { DefinitionFormat, JsonValue, Kind } from './manifest.ts';
 import { isObject } from './pointer.ts';
 import { isCompact } from './compact.ts';
+import { identities } from './raw-identity.ts';
+import type { Identity } from './raw-identity.ts';
 import { kindsIn, readManifests } from './reading.ts';
-import { emptyReading } from './reading-result.ts';
+import { emptyReading, NO_READING, trim } from './reading-result.ts';
 import type { Reading } from './reading-result.ts';
 import { isKind } from './schemas.ts';
 
 /** One object of a raw export, without its definition. */
 export interface RawPart extends Part {
+  readonly identity: Identity;
   readonly title: string;
   readonly type?: string;
   /** The spec as JSON text, without the definition. */
@@ -37,7 +40,7 @@ export interface JsonFile {
   readonly parts: readonly RawPart[];
   readonly problems: readonly Problem[];
   /** What a format makes of the JSON as it is, where it is no raw export of that format; filled when somebody asks. */
-  readonly whole: Map<string, Analysis>;
+  whole?: ReadonlyMap<string, Analysis>;
   /** Kinds that a broken text may have held. */
   readonly mayHold: readonly Kind[];
 }
@@ -115,7 +118,7 @@ function unreadable(file: FileRef, problem: Problem, text: string): FileEntry {
   const { path, id, layer } = file;
   const kinds = kindsIn(text);
   // Whether a broken JSON file is a manifest of its own or a definition is known by who refers to it.
-  if (isJson(path)) return { path, id, layer, reading: emptyReading(), json: brokenJson(problem, kinds) };
+  if (isJson(path)) return { path, id, layer, reading: NO_READING, json: brokenJson(problem, kinds) };
   const reading = emptyReading();
   reading.problems.push(problem);
   for (const kind of kinds) reading.unknownKinds.add(kind);
@@ -123,7 +126,7 @@ function unreadable(file: FileRef, problem: Problem, text: string): FileEntry {
 }
 
 function brokenJson(problem: Problem, mayHold: readonly Kind[]): JsonFile {
-  return { broken: problem, parts: [], problems: [], whole: new Map(), mayHold };
+  return { broken: problem, parts: [], problems: [], mayHold };
 }
 
 function readJson(file: FileRef, text: string, context: FileContext): FileEntry {
@@ -149,9 +152,9 @@ function readJson(file: FileRef, text: string, context: FileContext): FileEntry 
     );
   }
   const format = context.formats.find((candidate) => recognizes(candidate, json));
-  if (format !== undefined) return { ...file, reading: emptyReading(), json: readExport(file.path, json, format) };
+  if (format !== undefined) return { ...file, reading: NO_READING, json: readExport(file.path, json, format) };
   if (isObject(json) && isCompact(json)) return withAnalyses(file, readManifests(file.path, text, context), context);
-  return { ...file, reading: emptyReading(), json: { parts: [], problems: [], whole: new Map(), mayHold: [] } };
+  return { ...file, reading: NO_READING, json: { parts: [], problems: [], mayHold: [] } };
 }
 
 function isManifest(json: Readonly<Record<string, JsonValue>>): boolean {
@@ -166,7 +169,7 @@ function readExport(path: string, json: JsonValue, format: DefinitionFormat): Js
   const made = split(format, json, path);
   if (!made.ok)
     return brokenJson(fileProblem(path, `the file ${made.message}.`, made.remedy), ['Integration', 'Workflow']);
-  const parts = made.value.objects.map((object): RawPart => {
+  const parts = made.value.objects.map((object): Omit<RawPart, 'identity'> => {
     const spec = smallSpec(object);
     const { definition } = object.spec;
     const type = spec['type'];
@@ -181,8 +184,12 @@ function readExport(path: string, json: JsonValue, format: DefinitionFormat): Js
       ...(definition === undefined ? {} : { analysis: analyse(format, definition) }),
     };
   });
+  const identity = identities(path, parts);
+  const identified = parts.flatMap((part, index) =>
+    identity[index] === undefined ? [] : [{ ...part, identity: identity[index] }],
+  );
   const problems = made.value.problems.map(({ message, remedy }) => fileProblem(path, message, remedy));
-  return { format: format.name, parts, problems, whole: new Map(), mayHold: [] };
+  return { format: format.name, parts: identified, problems, mayHold: [] };
 }
 
 /** Looks into inline definitions while they are at hand, in the format that they most likely have. */
@@ -190,10 +197,9 @@ function withAnalyses(file: FileRef, reading: Reading, context: FileContext): Fi
   for (const [doc, definition] of reading.inline) {
     const { spec } = JSON.parse(doc.json) as { readonly spec?: { readonly format?: unknown } };
     const format = context.formats.find(({ name }) => name === (spec?.format ?? context.defaultFormat));
-    if (format !== undefined) doc.analyses.set(format.name, analyse(format, definition));
+    if (format !== undefined) doc.analyses = new Map([[format.name, analyse(format, definition)]]);
   }
-  reading.inline.clear();
-  return { ...file, reading };
+  return { ...file, reading: trim(reading) };
 }
 
 /** 1-based line and column of an offset. */

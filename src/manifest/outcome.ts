@@ -1,45 +1,12 @@
 import type { Problem } from '../errors.ts';
-import type { SecretRef } from '../secrets/secrets.ts';
 import { contentHash } from './canonical.ts';
 import type { Analysis, Part } from './definition.ts';
-import type { Doc } from './document.ts';
+import type { Outcome, Resolved, Layers } from './doc.ts';
 import type { FileEntry } from './files.ts';
-import type { JsonObject, Key, Manifest } from './manifest.ts';
+import type { JsonObject, Key } from './manifest.ts';
+import { partWord } from './definition.ts';
 import { placeOf, referencesOf, warningsOf } from './resolve.ts';
-import type { Layers, Prepared, Reference } from './resolve.ts';
-
-/** What is kept of an object that is in order in itself; whether its references hold is seen when all are known. */
-export interface Outcome {
-  readonly title: string;
-  readonly type?: string;
-  readonly format?: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly renamedFrom: readonly Key[];
-  readonly ignoreFields: readonly string[];
-  readonly secrets: Readonly<Record<string, SecretRef>>;
-  readonly fingerprint: string;
-  readonly references: readonly Reference[];
-  /** Objects that the definition refers to by type and title. */
-  readonly mentions: Analysis['references'];
-  /** The part of an export that is this object's definition. */
-  readonly uses?: { readonly file: string; readonly part: Part };
-}
-
-/** What resolving made of a document, and what that depends on: valid while these are the same objects. */
-export interface Resolved {
-  readonly patches: readonly Doc[];
-  readonly definitionFile: string | undefined;
-  readonly entry: FileEntry | undefined;
-  readonly problems: readonly Problem[];
-  /** Absent when there are errors. */
-  readonly outcome?: Outcome;
-  /** The manifest handed out the last time, used again when its dependencies are the same. */
-  manifest?: Manifest;
-}
-
-/** What resolving made of each document the last time; goes with the document. */
-export const resolutions = new WeakMap<Doc, Resolved>();
+import type { Prepared } from './resolve.ts';
 
 const NONE: readonly never[] = Object.freeze([]);
 const EMPTY: Readonly<Record<string, never>> = Object.freeze({});
@@ -74,7 +41,7 @@ export function conclude(
   const source = definition?.source;
   const uses =
     known?.part !== undefined && source !== undefined && 'file' in source
-      ? { uses: { file: source.file, part: known.part } }
+      ? { uses: { file: source.file, word: partWord(source.file, known.part.kind, known.part.part) } }
       : {};
   const { ignoreFields } = spec;
   const outcome: Outcome = {

@@ -16,13 +16,14 @@ export interface Place {
 export type PackedPlaces = string;
 
 export function packPlaces(places: ReadonlyMap<string, Place>): PackedPlaces {
-  let text = '';
+  const rows: string[] = [];
   for (const [pointer, place] of places) {
     // A name may hold a line break or a tab; such a place is found through its parent.
     if (/[\t\n]/.test(pointer)) continue;
-    text += `${pointer}\t${place.line}:${place.column}:${place.keyLine}:${place.keyColumn}\n`;
+    rows.push(`${pointer}\t${place.line}:${place.column}:${place.keyLine}:${place.keyColumn}`);
   }
-  return text;
+  // Joined at once: a text that grows by pieces stays a tree of them in memory.
+  return rows.join('\n');
 }
 
 export function unpackPlaces(packed: PackedPlaces): Map<string, Place> {

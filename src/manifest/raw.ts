@@ -1,11 +1,12 @@
 import type { Problem } from '../errors.ts';
-import type { Doc } from './document.ts';
+import { partWord } from './definition.ts';
+import type { Doc } from './doc.ts';
 import { DEFINITION_ELSEWHERE } from './document.ts';
 import { fileProblem } from './files.ts';
 import type { FileEntry, JsonFile, RawPart } from './files.ts';
 import type { JsonObject, Key } from './manifest.ts';
 import { API_VERSION } from './metadata.ts';
-import { hashedSlug, slug } from './slug.ts';
+import { hashedSlug } from './slug.ts';
 
 /** Objects of raw exports under their names, and what was wrong with them. */
 export interface RawObjects {
@@ -19,11 +20,6 @@ export interface RawObjects {
   readonly unknownKeys: readonly Key[];
 }
 
-/** One word for a part of a file. */
-export function partWord(file: string, kind: string, part: string): string {
-  return `${file}\n${kind}\n${part}`;
-}
-
 interface Candidate {
   readonly entry: FileEntry;
   readonly json: JsonFile;
@@ -31,28 +27,33 @@ interface Candidate {
 }
 
 /**
- * Names the objects of raw exports. A workflow's name is the path of its file as a slug, with the part's name appended.
- * A connection belongs to no one file: its name is made of its type and title, so that it stays the same when one of the
- * files that hold it goes, and equal ones in several files are one. Names that collide get a short hash, all of them, so
- * that none silently takes the place of another.
+ * Names the objects of raw exports and makes documents of them. Equal objects in several files are one. Names that collide
+ * get a short hash, all of them, so that none silently takes the place of another.
  */
-export function nameRawObjects(entries: readonly FileEntry[], taken: ReadonlySet<string>): RawObjects {
+export function nameRawObjects(
+  entries: readonly FileEntry[],
+  taken: ReadonlyMap<string, unknown>,
+  definitionFiles: ReadonlySet<string>,
+): RawObjects {
   const problems: Problem[] = [];
   const unknownKeys: Key[] = [];
   const groups = new Map<string, Candidate[]>();
   for (const entry of entries) {
     const { json } = entry;
     if (json?.format === undefined) continue;
+    // Nearly every definition is one flow that one manifest speaks for: it has no name of its own.
+    const spokenFor = definitionFiles.has(entry.path) && json.parts.filter(isFlow).length === 1;
     for (const part of json.parts) {
-      const word = identityOf(entry, part);
+      if (spokenFor && isFlow(part)) continue;
+      const { word } = part.identity;
       const group = groups.get(word);
       if (group === undefined) groups.set(word, [{ entry, json, part }]);
       else group.push({ entry, json, part });
     }
   }
   const slugs = new Map<string, number>();
-  for (const word of groups.keys()) {
-    const plain = plainName(word);
+  for (const [one] of groups.values()) {
+    const plain = one?.part.identity.plain ?? '';
     slugs.set(plain, (slugs.get(plain) ?? 0) + 1);
   }
   const docs = new Map<string, Doc>();
@@ -61,7 +62,7 @@ export function nameRawObjects(entries: readonly FileEntry[], taken: ReadonlySet
   for (const [word, group] of groups) {
     const [first] = group;
     if (first === undefined) continue;
-    const plain = plainName(word);
+    const { plain } = first.part.identity;
     const unique = slugs.get(plain) === 1 && !taken.has(plain);
     const doc = documentFor(first, unique ? plain.slice(plain.indexOf('/') + 1) : hashedSlug(word));
     if (group.length > 1 && group.some(({ part }) => part.hash !== first.part.hash)) {
@@ -77,26 +78,8 @@ export function nameRawObjects(entries: readonly FileEntry[], taken: ReadonlySet
   return { docs, byPart, filesOf, problems, unknownKeys };
 }
 
-/** What makes two parts the same object, as `Kind/…`. */
-function identityOf(entry: FileEntry, { kind, part, title, type, hash }: RawPart): string {
-  if (kind === 'Workflow') {
-    // A subflow that several exports carry along is one subflow, while it is the same everywhere.
-    return part === ''
-      ? `${kind}/${withoutEnding(entry.path)}`
-      : `${kind}/${withoutEnding(entry.path)}/${part}\n${hash}`;
-  }
-  return `${kind}/${type ?? ''}/${title}`;
-}
-
-/** Slug of what identifies an object: without the kind in front and the hash behind. */
-function plainName(word: string): string {
-  const slash = word.indexOf('/');
-  const end = word.indexOf('\n');
-  return `${word.slice(0, slash)}/${slug(word.slice(slash + 1, end < 0 ? undefined : end))}`;
-}
-
-function withoutEnding(path: string): string {
-  return path.replace(/\.[^./]*$/, '');
+function isFlow({ kind, identity }: RawPart): boolean {
+  return kind === 'Workflow' && !identity.shared;
 }
 
 function differing({ entry }: Candidate, group: readonly Candidate[], key: Key): Problem {
@@ -127,7 +110,6 @@ function documentFor({ entry, json, part }: Candidate, name: string): Doc {
     json: JSON.stringify({ apiVersion: API_VERSION, kind, metadata: { name }, spec }),
     places: '',
     definitionFiles: [],
-    analyses: new Map(),
     problems: [],
     raw: {
       ...source,

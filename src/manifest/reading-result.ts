@@ -1,5 +1,5 @@
 import type { Problem } from '../errors.ts';
-import type { Doc } from './document.ts';
+import type { Doc } from './doc.ts';
 import type { JsonValue, Kind } from './manifest.ts';
 import { foldName, slug } from './slug.ts';
 
@@ -11,6 +11,31 @@ export interface Reading {
   readonly problems: Problem[];
   readonly unknownKeys: Set<string>;
   readonly unknownKinds: Set<Kind>;
+}
+
+const NO_INLINE: Reading['inline'] = new Map();
+const NO_KEYS: Reading['unknownKeys'] = new Set();
+const NO_KINDS: Reading['unknownKinds'] = new Set();
+const NO_PROBLEMS: Problem[] = [];
+
+/** What a file without manifests says. Shared by all of them: never written to. */
+export const NO_READING: Reading = {
+  docs: [],
+  inline: NO_INLINE,
+  problems: NO_PROBLEMS,
+  unknownKeys: NO_KEYS,
+  unknownKinds: NO_KINDS,
+};
+
+/** What stays of a reading between loads: no definitions, and nothing empty of its own. */
+export function trim({ docs, problems, unknownKeys, unknownKinds }: Reading): Reading {
+  return {
+    docs,
+    inline: NO_INLINE,
+    problems: problems.length === 0 ? NO_PROBLEMS : problems,
+    unknownKeys: unknownKeys.size === 0 ? NO_KEYS : unknownKeys,
+    unknownKinds: unknownKinds.size === 0 ? NO_KINDS : unknownKinds,
+  };
 }
 
 export function emptyReading(): Reading {

@@ -1,17 +1,10 @@
 import type { Problem } from '../errors.ts';
 import { formatOrigin } from '../errors.ts';
 import type { Kind, Key } from './manifest.ts';
-import type { Outcome } from './outcome.ts';
+import type { Candidate } from './doc.ts';
 import { placeOf } from './resolve.ts';
-import type { Layers } from './resolve.ts';
 import { spell } from './pointer.ts';
 import { didYouMean } from './suggest.ts';
-
-/** One object that is in order in itself. */
-export interface Candidate {
-  readonly layers: Layers;
-  readonly outcome: Outcome;
-}
 
 export type Candidates = Map<Key, Candidate>;
 
@@ -101,27 +94,38 @@ function renameProblem({ layers }: Candidate, index: number, message: string): P
   };
 }
 
-/** Finds objects by what a definition calls them: kind, type and title. */
+/** Finds objects by what a definition calls them: kind, type and title. Kinds that nobody asks for are not indexed. */
 export class Titles {
-  readonly #keys = new Map<string, Key[]>();
+  readonly #candidates: Candidates;
+  readonly #byKind = new Map<Kind, ReadonlyMap<string, readonly Key[]>>();
 
   constructor(candidates: Candidates) {
-    for (const { layers, outcome } of candidates.values()) {
-      const { key, kind } = layers.base;
-      this.#add(titleWord(kind, undefined, outcome.title), key);
-      if (outcome.type !== undefined) this.#add(titleWord(kind, outcome.type, outcome.title), key);
-    }
-  }
-
-  #add(word: string, key: Key): void {
-    const known = this.#keys.get(word);
-    if (known === undefined) this.#keys.set(word, [key]);
-    else known.push(key);
+    this.#candidates = candidates;
   }
 
   /** Every object that may be meant; none when it is not in the source (it may still be on the platform). */
   find(kind: Kind, type: string | undefined, title: string): readonly Key[] {
-    return this.#keys.get(titleWord(kind, type, title)) ?? [];
+    let index = this.#byKind.get(kind);
+    if (index === undefined) {
+      index = this.#index(kind);
+      this.#byKind.set(kind, index);
+    }
+    return index.get(titleWord(kind, type, title)) ?? NONE;
+  }
+
+  #index(kind: Kind): ReadonlyMap<string, readonly Key[]> {
+    const index = new Map<string, Key[]>();
+    const add = (word: string, key: Key): void => {
+      const known = index.get(word);
+      if (known === undefined) index.set(word, [key]);
+      else known.push(key);
+    };
+    for (const [key, { layers, outcome }] of this.#candidates) {
+      if (layers.base.kind !== kind) continue;
+      add(titleWord(kind, undefined, outcome.title), key);
+      if (outcome.type !== undefined) add(titleWord(kind, outcome.type, outcome.title), key);
+    }
+    return index;
   }
 }
 
@@ -136,7 +140,7 @@ const NONE: readonly Key[] = Object.freeze([]);
 export function dependenciesOf(
   { layers, outcome }: Candidate,
   candidates: Candidates,
-  titles: Titles | undefined,
+  titles: Titles,
   stands: (file: string, kind: Kind, part: string) => Key | undefined,
 ): readonly Key[] {
   const { raw, key } = layers.base;
@@ -144,7 +148,7 @@ export function dependenciesOf(
   const found = new Set<Key>();
   for (const reference of outcome.references) found.add(reference.key);
   for (const { kind, type, title } of outcome.mentions)
-    for (const target of titles?.find(kind, type, title) ?? NONE) found.add(target);
+    for (const target of titles.find(kind, type, title)) found.add(target);
   for (const { kind, part } of raw?.needs ?? []) {
     const target = raw === undefined ? undefined : stands(raw.file, kind, part);
     if (target !== undefined) found.add(target);

@@ -2,11 +2,11 @@ import type { Snapshot } from '../source/source.ts';
 import { analyseBuilt, build, filesFor, lookUp } from './definition-reader.ts';
 import type { Files } from './definition-reader.ts';
 import type { Part } from './definition.ts';
-import { conclude, resolutions, stillHolds } from './outcome.ts';
-import type { Outcome, Resolved } from './outcome.ts';
+import { conclude, stillHolds } from './outcome.ts';
+import type { Outcome, Resolved, Layers } from './doc.ts';
 import type { Problem } from '../errors.ts';
 import { prepare } from './resolve.ts';
-import type { DefinitionPlan, Layers, Prepared, ResolveContext } from './resolve.ts';
+import type { DefinitionPlan, Prepared, ResolveContext } from './resolve.ts';
 
 export interface Resolving {
   readonly context: ResolveContext;
@@ -33,7 +33,7 @@ export async function resolveAll(
   const unread: Unread[] = [];
   for (const group of groups) {
     for (const layers of group.values()) {
-      const resolved = resolutions.get(layers.base);
+      const resolved = layers.base.resolved;
       if (resolved !== undefined && stillHolds(resolved, layers, files)) continue;
       const waiting = resolve(layers, files, resolving.context);
       if (waiting !== undefined) unread.push(waiting);
@@ -47,7 +47,7 @@ export async function resolveAll(
 function resolve(layers: Layers, files: Files, context: ResolveContext): Unread | undefined {
   const { base } = layers;
   // What it depends on is not known before it is read: until then nothing holds.
-  resolutions.delete(base);
+  delete base.resolved;
   const preparation = prepare(layers, context);
   if (!preparation.ok) {
     keep(layers, undefined, files, preparation);
@@ -116,5 +116,5 @@ function keep(
     problems,
     ...(outcome === undefined ? {} : { outcome }),
   };
-  resolutions.set(base, resolved);
+  base.resolved = resolved;
 }

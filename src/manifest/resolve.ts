@@ -2,9 +2,9 @@ import type { Origin, Problem } from '../errors.ts';
 import type { SecretRef, SecretScope } from '../secrets/secrets.ts';
 import { checkVariable, locate } from '../secrets/scope.ts';
 import { ReconcilerError } from '../errors.ts';
-import type { Doc, DefinitionSource } from './document.ts';
+import type { DefinitionSource, Doc, Layers, Reference } from './doc.ts';
 import type { FileContext } from './files.ts';
-import type { DefinitionFormat, JsonObject, JsonValue, Key, Kind } from './manifest.ts';
+import type { DefinitionFormat, JsonObject, JsonValue, Kind } from './manifest.ts';
 import type { Metadata } from './metadata.ts';
 import { patchManifest, touchesDefinition } from './overlay.ts';
 import type { PatchFlaw } from './overlay.ts';
@@ -16,12 +16,6 @@ import { didYouMean } from './suggest.ts';
 
 export interface ResolveContext extends FileContext {
   readonly secretScope?: SecretScope;
-}
-
-/** A document with its patches, in the order in which they are applied. */
-export interface Layers {
-  readonly base: Doc;
-  readonly patches: readonly Doc[];
 }
 
 /** How to get the definition of a Workflow. */
@@ -221,12 +215,6 @@ function planDefinition(layers: Layers, spec: JsonObject, context: ResolveContex
 
 function hasInline(doc: Doc): boolean {
   return doc.definition !== undefined && 'inline' in doc.definition;
-}
-
-/** The object that a manifest refers to, and where it says so. */
-export interface Reference {
-  readonly key: Key;
-  readonly path: readonly PropertyKey[];
 }
 
 /** References to other manifests that a kind's spec holds. */

@@ -1,8 +1,7 @@
 import type { Origin } from '../errors.ts';
 import type { SecretRef } from '../secrets/secrets.ts';
 import type { JsonObject, Key, Kind, Manifest } from './manifest.ts';
-import type { Outcome } from './outcome.ts';
-import type { Layers } from './resolve.ts';
+import type { Outcome, Layers } from './doc.ts';
 
 /** Reads the content behind a manifest when somebody needs it. */
 export interface SpecReader {

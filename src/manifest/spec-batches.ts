@@ -1,3 +1,4 @@
+import type { Layers } from './doc.ts';
 import { ReconcilerError } from '../errors.ts';
 import type { Snapshot } from '../source/source.ts';
 import { contentHash } from './canonical.ts';
@@ -5,7 +6,7 @@ import { build, filesFor, lookUp } from './definition-reader.ts';
 import type { Files } from './definition-reader.ts';
 import type { JsonObject } from './manifest.ts';
 import { prepare } from './resolve.ts';
-import type { Layers, Prepared, ResolveContext } from './resolve.ts';
+import type { Prepared, ResolveContext } from './resolve.ts';
 import { readTexts } from './resolve-all.ts';
 import type { SpecReader } from './resolved-manifest.ts';
 
