@@ -100,7 +100,7 @@ export function createFamilies(registry: Registry) {
     executionsLost: counter(
       'workflow_executions_lost_total',
       ['platform'],
-      'Times that runs may have been missed because the platform no longer knew where the count had stopped.',
+      'Runs that the platform had dropped before they could be counted, as far as it tells.',
     ),
     reads: counter(
       'source_reads_total',

@@ -169,9 +169,10 @@ export class Metrics {
       executions.metric.inc(executions.touch({ platform, workflow, result }), 0);
   }
 
-  executionsLost(platform: string): void {
+  /** Runs that ended and were dropped by the platform before they could be counted. */
+  executionsLost(platform: string, count: number): void {
     const { executionsLost } = this.#families;
-    executionsLost.metric.inc(executionsLost.touch({ platform }));
+    executionsLost.metric.inc(executionsLost.touch({ platform }), count);
   }
 
   /** One read of a source, in seconds. */

@@ -1,0 +1,198 @@
+import type { DefinitionFormat } from '../manifest/manifest.ts';
+import type { Problem } from '../errors.ts';
+import type { DriverDefinition } from '../drivers/driver.ts';
+import type { HostedNodeRed } from '../drivers/node-red/hosted-supervisor.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Log } from '../report/log.ts';
+import type { Metrics } from '../report/metrics.ts';
+import type { PassReport, Trigger } from '../report/pass-report.ts';
+import { Reporter } from '../report/reporter.ts';
+import type { SecretStore } from '../secrets/store.ts';
+import type { Source } from '../source/source.ts';
+import type { Configuration } from './configuration.ts';
+import { problemsOf, refuseEmptied, refuseInvalid } from './configuration-refusal.ts';
+import { PassWorker } from './pass-worker.ts';
+import { Platforms } from './platforms.ts';
+import { WorkQueue } from './queue.ts';
+import { Roster } from './roster.ts';
+import { suspensionOf } from './runner.ts';
+import type { PassRequest } from './runner.ts';
+import type { Target } from './target.ts';
+import type { Timers } from './timers.ts';
+import { SyncTriggers } from './triggers.ts';
+
+export interface EngineParts {
+  readonly ledger: Ledger;
+  readonly secrets: SecretStore;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly timers: Timers;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stateDir: string;
+  readonly installation: string;
+  /** Reads the configuration anew. @throws ReconcilerError when it cannot be read at all. */
+  readonly load: () => Promise<Configuration>;
+  readonly driverNamed: (name: string) => DriverDefinition;
+  readonly formats: readonly DefinitionFormat[];
+  readonly host: (name: string, port: number, signal: AbortSignal) => Promise<HostedNodeRed>;
+}
+
+/**
+ * Composes configuration → platforms, sources and loaders → passes. Everything that asks for a pass puts the same key
+ * into the same queue; commands that run without a daemon use the same engine without starting its triggers.
+ */
+export class Engine implements AsyncDisposable {
+  readonly parts: EngineParts;
+  readonly platforms: Platforms;
+  readonly reporter: Reporter;
+  readonly queue: WorkQueue;
+  readonly roster: Roster;
+  #configuration: Configuration | undefined;
+  #problems: readonly Problem[] = [];
+  #loadedAt = 0;
+  readonly #worker: PassWorker;
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #triggers = new Map<string, { readonly source: Source; readonly triggers: SyncTriggers }>();
+
+  /** Use `Engine.open`. */
+  private constructor(parts: EngineParts, baseDir: string) {
+    this.parts = parts;
+    const { ledger, log, metrics, secrets, timers } = parts;
+    const redact = (text: string): string => secrets.redact(text);
+    this.reporter = new Reporter({ log, metrics, ledger, redact, clock: () => timers.now() });
+    this.platforms = new Platforms({
+      ...parts,
+      scope: { kind: 'configuration', baseDir },
+      onEvent: (platform) => this.#wakePlatform(platform),
+    });
+    this.roster = new Roster({ ...parts, baseDir });
+    const { platforms, reporter, roster } = this;
+    this.#worker = new PassWorker({ ...parts, platforms, reporter, roster, queue: () => this.queue });
+    this.queue = new WorkQueue(this.#worker, timers);
+    metrics.watchQueue(() => this.queue.numbers());
+  }
+
+  /** @throws ReconcilerError 'never' (`configuration-invalid`) that lists every problem, when there is no good configuration to begin with. */
+  static async open(parts: EngineParts): Promise<Engine> {
+    const configuration = await parts.load();
+    refuseInvalid(configuration);
+    const engine = new Engine(parts, configuration.baseDir);
+    await engine.#adopt(configuration);
+    return engine;
+  }
+
+  /** Wakes every target, and from now on whenever there may be something new. */
+  start(): void {
+    this.#worker.following = true;
+    this.#watchSources();
+    for (const target of this.roster.targets()) this.wake(target, 'start');
+  }
+
+  get configuration(): { readonly valid: boolean; readonly problems: readonly Problem[]; readonly loadedAt: number } {
+    const valid = !this.#problems.some(({ severity }) => severity === 'error');
+    return { valid, problems: this.#problems, loadedAt: this.#loadedAt };
+  }
+
+  /** Whether a pass has been tried for everything that is configured. */
+  get pending(): number {
+    return this.roster.targets().filter(({ progress }) => !progress.attempted).length;
+  }
+
+  wake(target: Target, trigger: Trigger): void {
+    this.#worker.wake(target, trigger);
+  }
+
+  /** Runs one pass: a plan at once, anything else when it is its turn. */
+  async pass(target: Target, request: PassRequest, signal: AbortSignal): Promise<PassReport> {
+    if (request.mode === 'plan') return this.#worker.pass(target, request, signal);
+    return this.queue.exclusive(target.place, (own) =>
+      this.#worker.pass(target, request, AbortSignal.any([own, signal])),
+    );
+  }
+
+  /**
+   * Puts the configuration as it stands on disk in force. One that is not in order changes nothing: the last good one
+   * stays, and status, metrics and log say so.
+   * @returns whether it is in force now.
+   */
+  reload(): Promise<boolean> {
+    const turn = this.#turn.then(() => this.#reload());
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#worker.following = false;
+    await Promise.all([...this.#triggers.values()].map(({ triggers }) => triggers[Symbol.asyncDispose]()));
+    this.#triggers.clear();
+    await this.queue.stop();
+    await this.platforms[Symbol.asyncDispose]();
+  }
+
+  async #reload(): Promise<boolean> {
+    const { log, metrics } = this.parts;
+    try {
+      const configuration = await this.parts.load();
+      refuseInvalid(configuration);
+      refuseEmptied(configuration, this.#configuration);
+      await this.#adopt(configuration);
+      log.info('configuration in force', { syncs: configuration.syncs.size, platforms: configuration.platforms.size });
+      return true;
+    } catch (error) {
+      this.#problems = problemsOf(error);
+      metrics.configurationValid(false);
+      log.error('configuration refused', { error, inForce: 'the last good one' });
+      return false;
+    }
+  }
+
+  async #adopt(configuration: Configuration): Promise<void> {
+    const { metrics, timers } = this.parts;
+    const { gone, fresh } = this.roster.plan(configuration);
+    await Promise.all(gone.map((target) => this.queue.remove(target.place.key)));
+    await this.platforms.configure(configuration.platforms);
+    this.roster.adopt(configuration);
+    for (const target of gone) if (this.roster.get(target) === undefined) this.reporter.forget(target);
+    for (const { sync, platform, place } of this.roster.targets()) {
+      if (fresh.has(place.key)) metrics.expectSync(sync, platform);
+    }
+    this.#configuration = configuration;
+    this.#problems = configuration.problems;
+    this.#loadedAt = timers.now();
+    metrics.configurationValid(true);
+    this.showSuspensions();
+    if (!this.#worker.following) return;
+    this.#watchSources();
+    for (const target of this.roster.targets()) if (fresh.has(target.place.key)) this.wake(target, 'start');
+  }
+
+  /** Metrics of suspension follow the ledger and the configuration. */
+  showSuspensions(): void {
+    for (const target of this.roster.targets()) {
+      this.parts.metrics.suspended(target.sync, suspensionOf(target, this.parts.ledger) !== undefined);
+    }
+  }
+
+  #watchSources(): void {
+    const wanted = new Map(this.roster.sources().map((one) => [one.name, one]));
+    for (const [name, { source, triggers }] of this.#triggers) {
+      if (wanted.get(name)?.source === source) continue;
+      this.#triggers.delete(name);
+      void triggers[Symbol.asyncDispose]().catch((error: unknown) =>
+        this.parts.log.warn('source not closed cleanly', { sync: name, error }),
+      );
+    }
+    for (const [name, sync] of wanted) {
+      if (this.#triggers.has(name)) continue;
+      const wake = (trigger: Trigger): void => {
+        for (const target of this.roster.ofSync(name)) this.wake(target, trigger);
+      };
+      this.#triggers.set(name, { source: sync.source, triggers: new SyncTriggers(sync, this.parts.timers, wake) });
+    }
+  }
+
+  #wakePlatform(platform: string): void {
+    if (!this.#worker.following) return;
+    for (const target of this.roster.targets()) if (target.platform === platform) this.wake(target, 'event');
+  }
+}

@@ -1,0 +1,103 @@
+import { stringify } from 'yaml';
+import { ReconcilerError } from '../errors.ts';
+import type { Driver } from '../drivers/driver.ts';
+import { KINDS, type Kind } from '../manifest/manifest.ts';
+import type { RemoteObject } from '../plan/types.ts';
+
+/** One file of an exported repository; the path uses forward slashes. */
+export interface ExportedFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface ExportResult {
+  readonly platform: string;
+  readonly files: readonly ExportedFile[];
+  /** How many objects of each kind were written. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Secrets that the platform holds and shows to nobody: to be supplied by whoever wants git to keep them. */
+  readonly secrets: readonly { readonly object: string; readonly names: readonly string[] }[];
+  /** Kinds that could not be listed whole, and why. */
+  readonly incomplete: readonly { readonly kind: Kind; readonly because: string }[];
+}
+
+const FOLDER: Record<Kind, string> = {
+  Application: 'applications',
+  AccessRole: 'access',
+  Integration: 'integrations',
+  Workflow: 'workflows',
+  AccessGrant: 'access',
+};
+
+/**
+ * Writes what is on a platform as a repository: one small manifest per object, definitions beside it, stable names, no
+ * ids, no secrets. Planned against the platform it came from it gives no change but adoptions (law 2).
+ * @throws ReconcilerError when the driver cannot export or the platform cannot be read.
+ */
+export async function exportPlatform(platform: string, driver: Driver, signal: AbortSignal): Promise<ExportResult> {
+  const { toManifest } = driver;
+  if (toManifest === undefined) {
+    throw new ReconcilerError(`the ${driver.name} driver cannot export`, 'never', {
+      remedy: 'Write the manifests by hand and adopt with "adopt: matching".',
+    });
+  }
+  const { capabilities } = await driver.probe(signal);
+  const kinds = KINDS.filter((kind) =>
+    Object.values(capabilities[kind]).some((support) => typeof support === 'string'),
+  );
+  const names = new Names();
+  const files: ExportedFile[] = [];
+  const counts: Record<string, number> = {};
+  const secrets: { object: string; names: string[] }[] = [];
+  const incomplete: { kind: Kind; because: string }[] = [];
+  for await (const item of driver.observe({ kinds }, signal)) {
+    if ('listed' in item) {
+      if (!item.complete)
+        incomplete.push({ kind: item.listed, because: item.because ?? 'the platform did not list everything' });
+      continue;
+    }
+    const manifest = toManifest.call(driver, item);
+    const name = names.take(item.kind, manifest.name);
+    const set = Object.entries(item.secretsSet ?? {}).flatMap(([secret, isSet]) => (isSet ? [secret] : []));
+    if (set.length > 0) secrets.push({ object: `${item.kind}/${name}`, names: set });
+    counts[item.kind] = (counts[item.kind] ?? 0) + 1;
+    files.push(...filesOf({ ...manifest, name }, item, set));
+  }
+  return { platform, files, counts, secrets, incomplete };
+}
+
+function filesOf(
+  manifest: ReturnType<NonNullable<Driver['toManifest']>>,
+  { kind }: RemoteObject,
+  secrets: readonly string[],
+): ExportedFile[] {
+  const folder = FOLDER[kind];
+  const { name, definition } = manifest;
+  const file = `${name}.json`;
+  const spec = definition === undefined ? manifest.spec : { ...manifest.spec, definitionFrom: { file } };
+  const hint =
+    secrets.length === 0
+      ? ''
+      : `# The platform keeps ${secrets.join(', ')} to itself. To have git keep it, add spec.secrets with a valueFrom for each.\n`;
+  const text =
+    hint + stringify({ apiVersion: 'plumbline.dev/v1alpha1', kind, metadata: { name }, spec }, { lineWidth: 120 });
+  const base = kind === 'AccessGrant' ? `${folder}/grant-${name}` : `${folder}/${name}`;
+  return [
+    { path: `${base}.yaml`, text },
+    ...(definition === undefined ? [] : [{ path: `${folder}/${file}`, text: definition.text }]),
+  ];
+}
+
+/** Names that are free within their kind: a second "orders" becomes "orders-2". */
+class Names {
+  readonly #taken = new Set<string>();
+
+  take(kind: Kind, wanted: string): string {
+    for (let count = 1; ; count += 1) {
+      const name = count === 1 ? wanted : `${wanted.slice(0, 58)}-${count}`;
+      if (this.#taken.has(`${kind}/${name}`)) continue;
+      this.#taken.add(`${kind}/${name}`);
+      return name;
+    }
+  }
+}

@@ -1,0 +1,243 @@
+import { ReconcilerError } from '../errors.ts';
+import type { Facts } from '../drivers/driver.ts';
+import type { Owned } from '../plan/types.ts';
+import { inventoryOf, isoTime } from '../report/status.ts';
+import type { Engine } from './engine.ts';
+import type {
+  Arguments,
+  CheckResult,
+  Operations,
+  Queued,
+  RestoreResult,
+  StatusResult,
+  TreeSync,
+} from './operations.ts';
+import { errorJson, passJson } from './pass-json.ts';
+import type { PassJson } from './pass-json.ts';
+import { restoreCopy } from './restore.ts';
+import type { PassRequest } from './runner.ts';
+import type { Target } from './target.ts';
+
+/** Milliseconds that `check` waits for one platform. */
+const CHECK_TIMEOUT = 60_000;
+
+/** The operations, carried out by an engine in this process. */
+export class LocalOperations implements Operations {
+  readonly #engine: Engine;
+  readonly #version: string;
+  /** Ends what is under way: Ctrl-C, or the daemon's stop. */
+  readonly #signal: AbortSignal;
+
+  constructor(engine: Engine, version: string, signal: AbortSignal) {
+    this.#engine = engine;
+    this.#version = version;
+    this.#signal = signal;
+  }
+
+  async status({ sync, platform }: Arguments<'status'>): Promise<StatusResult> {
+    const { reporter, configuration, parts } = this.#engine;
+    const suspensions = new Map(parts.ledger.suspensions().map((one) => [one.sync, one]));
+    const { valid, problems, loadedAt } = configuration;
+    const syncs = this.#targets({ sync, platform }).map((target) => {
+      const suspended = suspensions.get(target.sync);
+      return {
+        ...reporter.status(target),
+        source: target.source.description,
+        ...(suspended === undefined ? {} : { suspended }),
+      };
+    });
+    return { version: this.#version, configuration: { valid, problems, loadedAt: isoTime(loadedAt) }, syncs };
+  }
+
+  async check({ platform }: Arguments<'check'>): Promise<readonly CheckResult[]> {
+    const names = platform === undefined ? this.#engine.platforms.names() : [platform];
+    return Promise.all(names.map((name) => this.#check(name)));
+  }
+
+  async plan(args: Arguments<'plan'>): Promise<readonly PassJson[]> {
+    return this.#passes(args, { trigger: 'command', mode: 'plan', ...requestOf(args) });
+  }
+
+  async apply(args: Arguments<'apply'>): Promise<readonly PassJson[]> {
+    const expect = args.expect === undefined ? {} : { expect: args.expect };
+    return this.#passes(args, { trigger: 'command', mode: 'apply', ...requestOf(args), ...expect });
+  }
+
+  async release({ sync, platform, key }: Arguments<'release'>): Promise<readonly PassJson[]> {
+    return this.#passes({ sync, platform }, { trigger: 'command', mode: 'apply', release: [key], only: [key] });
+  }
+
+  async reconcile({ sync }: Arguments<'reconcile'>): Promise<readonly Queued[]> {
+    const targets = this.#targets({ sync });
+    for (const target of targets) this.#engine.wake(target, 'command');
+    return targets.map(({ sync, platform }) => ({ sync, platform }));
+  }
+
+  async suspend({ sync, reason, by }: Arguments<'suspend'>) {
+    this.#targets({ sync });
+    const { ledger, timers, log } = this.#engine.parts;
+    ledger.suspend(sync, by ?? 'unknown', reason);
+    this.#engine.showSuspensions();
+    log.info('sync suspended', { sync, reason, by });
+    ledger.addEvent({
+      at: timers.now(),
+      type: 'suspended',
+      sync,
+      message: `The Sync was suspended by ${by ?? 'unknown'}: ${reason}`,
+    });
+    const suspension = ledger.suspensions().find((one) => one.sync === sync);
+    return suspension ?? { sync, by: by ?? 'unknown', reason, since: timers.now() };
+  }
+
+  async resume({ sync, platform, key }: Arguments<'resume'>): Promise<{ readonly resumed: boolean }> {
+    const targets = this.#targets({ sync, platform });
+    const { ledger, timers, log } = this.#engine.parts;
+    let resumed = false;
+    if (key !== undefined) {
+      for (const target of targets) resumed = this.#letGo(target, ledger.view(target, [key]).owned.get(key)) || resumed;
+    } else if (sync !== undefined) resumed = ledger.resume(sync);
+    if (!resumed) return { resumed };
+    this.#engine.showSuspensions();
+    log.info('resumed', { sync, key });
+    ledger.addEvent({
+      at: timers.now(),
+      type: 'resumed',
+      ...(sync === undefined ? {} : { sync }),
+      ...(key === undefined ? {} : { key }),
+      message: `${key ?? 'The Sync'} was resumed.`,
+    });
+    for (const target of targets) this.#engine.wake(target, 'command');
+    return { resumed };
+  }
+
+  async restore({ archiveId }: Arguments<'restore'>): Promise<RestoreResult> {
+    const { ledger, timers, log } = this.#engine.parts;
+    const [copy] = ledger.archived({ id: archiveId });
+    if (copy === undefined)
+      throw notFound(`There is no archived copy ${archiveId}.`, 'See those there are with `plumbline restore --list`.');
+    const [target] = this.#targets({ sync: copy.sync, platform: copy.platform });
+    if (target === undefined)
+      throw notFound(
+        `The Sync ${copy.sync} on ${copy.platform} is not configured any more.`,
+        'Configure it again first.',
+      );
+    const result = await this.#engine.queue.exclusive(target.place, async (own) => {
+      const signal = AbortSignal.any([own, this.#signal, AbortSignal.timeout(target.pace.timeout)]);
+      const driver = await this.#engine.platforms.driver(target.platform, signal);
+      target.memory.forget();
+      return restoreCopy({ copy, target, driver, ledger, clock: () => timers.now() }, signal);
+    });
+    const { sync, platform, key } = copy;
+    log.info('copy restored', { sync, platform, key, archiveId, replaced: result.replaced });
+    ledger.addEvent({ at: timers.now(), type: 'restored', sync, platform, key, message: result.message });
+    return result;
+  }
+
+  async history(args: Arguments<'history'>) {
+    return this.#engine.parts.ledger.history(given(args));
+  }
+
+  async events(args: Arguments<'events'>) {
+    return this.#engine.parts.ledger.events(given(args));
+  }
+
+  async tree({ sync }: Arguments<'tree'>): Promise<readonly TreeSync[]> {
+    const { ledger } = this.#engine.parts;
+    return this.#targets({ sync }).map((target) => {
+      const view = ledger.view(target);
+      const objects = inventoryOf(view).map((entry) => ({
+        ...entry,
+        dependsOn: view.owned.get(entry.key as Owned['key'])?.dependsOn ?? [],
+      }));
+      return { sync: target.sync, platform: target.platform, objects };
+    });
+  }
+
+  async archived(args: Arguments<'archived'>) {
+    return this.#engine.parts.ledger.archived(given(args)).map(({ value: _value, ...copy }) => copy);
+  }
+
+  async #passes(wanted: Wanted, request: PassRequest): Promise<readonly PassJson[]> {
+    const reports = [];
+    for (const target of this.#targets(wanted)) reports.push(await this.#engine.pass(target, request, this.#signal));
+    return reports.map(passJson);
+  }
+
+  /** Targets of that name; all when none is given. @throws ReconcilerError `not-found` when a name is given that nothing has. */
+  #targets({ sync, platform }: Wanted): readonly Target[] {
+    const all = this.#engine.roster.targets();
+    const found = all.filter(
+      (target) =>
+        (sync === undefined || target.sync === sync) && (platform === undefined || target.platform === platform),
+    );
+    if (found.length > 0 || (sync === undefined && platform === undefined)) return found;
+    const names = [...new Set(all.map((target) => (sync === undefined ? target.platform : target.sync)))];
+    const what =
+      sync === undefined
+        ? `Platform ${platform ?? ''} with a Sync`
+        : `Sync ${sync}${platform === undefined ? '' : ` on Platform ${platform}`}`;
+    throw notFound(`There is no ${what} in the configuration.`, `Use one of: ${names.join(', ')}.`);
+  }
+
+  /** Ends the hold on an object. @returns whether there was one. */
+  #letGo(target: Target, owned: Owned | undefined): boolean {
+    if (owned?.heldFingerprint === undefined) return false;
+    const { heldFingerprint: _held, ...free } = owned;
+    this.#engine.parts.ledger.journal(target).record([{ record: 'own', owned: free }]);
+    target.memory.forget();
+    return true;
+  }
+
+  async #check(name: string): Promise<CheckResult> {
+    const { platforms } = this.#engine;
+    const platform = platforms.get(name);
+    const about = { platform: name, driver: platform?.spec.driver ?? '' };
+    try {
+      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(CHECK_TIMEOUT)]);
+      const driver = await platforms.driver(name, signal);
+      const facts = await driver.probe(signal);
+      return { ...about, url: (await platforms.url(name)) ?? '', ok: true, ...factsJson(facts) };
+    } catch (error) {
+      if (platform === undefined) throw error;
+      return { ...about, url: platform.spec.url ?? '', ok: false, error: errorJson(error) };
+    }
+  }
+}
+
+interface Wanted {
+  readonly sync?: string | undefined;
+  readonly platform?: string | undefined;
+}
+
+function requestOf({ approvals, only }: Arguments<'plan'>): Pick<PassRequest, 'approvals' | 'only'> {
+  return {
+    ...(approvals === undefined ? {} : { approvals: given(approvals) }),
+    ...(only === undefined ? {} : { only }),
+  };
+}
+
+function factsJson({ version, instance, licence, account, rights, notes, capabilities }: Facts) {
+  const shown = Object.fromEntries(
+    Object.entries(capabilities).map(([kind, verbs]) => [
+      kind,
+      Object.fromEntries(
+        Object.entries(verbs).map(([verb, support]) => [
+          verb,
+          typeof support === 'string' ? support : support.unsupported,
+        ]),
+      ),
+    ]),
+  );
+  return { version, rights, notes, capabilities: shown, ...given({ instance, licence, account }) };
+}
+
+type Given<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+/** Without the fields that are undefined. */
+function given<T extends object>(fields: T): Given<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
+}
+
+function notFound(message: string, remedy: string): ReconcilerError {
+  return new ReconcilerError(message, 'never', { code: 'not-found', remedy });
+}

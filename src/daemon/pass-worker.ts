@@ -1,0 +1,114 @@
+import type { Log } from '../report/log.ts';
+import type { PassReport, Trigger } from '../report/pass-report.ts';
+import { dueAfter } from './pacing.ts';
+import type { Priority, Ticket, WorkQueue, Worker } from './queue.ts';
+import type { Roster } from './roster.ts';
+import { runPass } from './runner.ts';
+import type { PassRequest, RunnerParts } from './runner.ts';
+import { alreadyRead } from './sources.ts';
+import type { Target } from './target.ts';
+
+const PRIORITY: Record<Trigger, Priority> = {
+  command: 'command',
+  start: 'change',
+  commit: 'change',
+  event: 'change',
+  schedule: 'change',
+  retry: 'change',
+  interval: 'drift',
+};
+
+export interface PassWorkerParts extends RunnerParts {
+  readonly roster: Roster;
+  readonly log: Log;
+  readonly queue: () => WorkQueue;
+}
+
+/** What the queue's turns are used for: passes, and what follows from them. */
+export class PassWorker implements Worker {
+  readonly #parts: PassWorkerParts;
+  /** Whether passes lead to further passes; not when a command runs one pass of its own. */
+  following = false;
+
+  constructor(parts: PassWorkerParts) {
+    this.#parts = parts;
+  }
+
+  wake(target: Target, trigger: Trigger): void {
+    this.#parts.queue().add({ ...target.place, trigger, priority: PRIORITY[trigger] });
+  }
+
+  /** Reads the source before the platform's turn has come, so that a slow source takes none of it. */
+  async prepare(ticket: Ticket, signal: AbortSignal): Promise<void> {
+    const target = this.#parts.roster.find(ticket.key);
+    if (target === undefined || this.#waitsFor(target) !== undefined) return;
+    const reading = target.source.read(AbortSignal.any([signal, AbortSignal.timeout(target.pace.timeout)]));
+    target.progress.reading = reading;
+    await reading.catch(() => undefined);
+  }
+
+  async run(ticket: Ticket, signal: AbortSignal): Promise<void> {
+    const target = this.#parts.roster.find(ticket.key);
+    if (target === undefined) return;
+    const waits = this.#waitsFor(target);
+    if (waits !== undefined) {
+      target.progress.attempted = true;
+      this.#parts.reporter.held(target, { reason: 'DependencyNotReady', message: waits, stalled: false });
+      return;
+    }
+    const { reading } = target.progress;
+    delete target.progress.reading;
+    const source = reading === undefined ? target.source : alreadyRead(target.source, reading);
+    await this.pass(target, { trigger: ticket.trigger, mode: 'apply', source }, signal);
+  }
+
+  failed(ticket: Ticket, error: unknown): void {
+    const { log, roster, queue } = this.#parts;
+    log.error('pass broke off', { key: ticket.key, error });
+    const target = roster.find(ticket.key);
+    if (target !== undefined && this.following)
+      queue().later({ ...ticket, trigger: 'retry' }, target.pace.retryInterval);
+  }
+
+  /** One pass, with what follows from it. Whoever calls this has the platform's turn, or asks for a plan only. */
+  async pass(target: Target, request: PassRequest, signal: AbortSignal): Promise<PassReport> {
+    const report = await runPass(target, request, this.#parts, signal);
+    if (request.mode === 'apply') this.#follow(target, report);
+    return report;
+  }
+
+  /** When the next pass comes, who waited for this one, and whether a Sync that is gone is done with. */
+  #follow(target: Target, report: PassReport): void {
+    const { roster, ledger, log, reporter, timers, metrics, queue } = this.#parts;
+    const { progress, place, terms } = target;
+    progress.attempted = true;
+    if (roster.find(place.key) !== target) return;
+    if (terms.retire !== undefined && report.error === undefined && ledger.ownedCount(target) === 0) {
+      log.info('sync retired', { sync: target.sync, platform: target.platform, policy: terms.retire });
+      roster.drop(target);
+      reporter.forget(target);
+      return;
+    }
+    const succeeded = reporter.standing(target).lastSuccess !== undefined;
+    const moved = report.outcomes.length > 0 || (succeeded && !progress.succeeded);
+    progress.succeeded = succeeded;
+    if (!this.following) return;
+    const due = dueAfter(target, report, timers);
+    if (due.trigger === 'retry') metrics.retried(target.sync, target.platform);
+    queue().later({ ...place, trigger: due.trigger, priority: due.priority }, due.delay);
+    if (!moved) return;
+    for (const other of roster.targets()) if (other.dependsOn.includes(target.sync)) this.wake(other, 'event');
+  }
+
+  /** Why a target has to wait for another Sync; undefined when it need not. */
+  #waitsFor(target: Target): string | undefined {
+    const { roster, reporter } = this.#parts;
+    for (const name of target.dependsOn) {
+      const others = roster.ofSync(name);
+      if (others.length === 0) return `The Sync ${name} that it depends on is not configured.`;
+      const late = others.find((other) => reporter.standing(other).lastSuccess === undefined);
+      if (late !== undefined) return `The Sync ${name} that it depends on has not succeeded on ${late.platform} yet.`;
+    }
+    return undefined;
+  }
+}

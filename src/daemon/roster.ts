@@ -1,0 +1,175 @@
+import type { DefinitionFormat } from '../manifest/manifest.ts';
+import type { Sync } from '../manifest/sync.ts';
+import type { DriverDefinition } from '../drivers/driver.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Log } from '../report/log.ts';
+import type { Metrics } from '../report/metrics.ts';
+import type { Secrets } from '../secrets/secrets.ts';
+import type { Source } from '../source/source.ts';
+import type { Configuration } from './configuration.ts';
+import { measured, sourceOf } from './sources.ts';
+import { retiringTarget, targetOf } from './target.ts';
+import type { Target } from './target.ts';
+import { platformsOf, targetKey } from './targets.ts';
+import type { TargetName } from './targets.ts';
+
+export interface RosterParts {
+  readonly ledger: Ledger;
+  readonly secrets: Secrets;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stateDir: string;
+  readonly baseDir: string;
+  readonly installation: string;
+  readonly driverNamed: (name: string) => DriverDefinition;
+  readonly formats: readonly DefinitionFormat[];
+}
+
+type DeletionPolicy = 'Orphan' | 'Delete';
+
+interface SyncEntry {
+  readonly text: string;
+  readonly source: Source;
+  readonly sync: Sync;
+}
+
+/** Who is to be reconciled: the targets that the configuration names, and those that are gone and still own something. */
+export class Roster {
+  readonly #parts: RosterParts;
+  readonly #syncs = new Map<string, SyncEntry>();
+  readonly #targets = new Map<string, Target>();
+  /** Platform documents that the targets were made for: another driver needs another loader. */
+  readonly #platforms = new Map<string, string>();
+
+  constructor(parts: RosterParts) {
+    this.#parts = parts;
+  }
+
+  targets(): readonly Target[] {
+    return [...this.#targets.values()];
+  }
+
+  find(key: string): Target | undefined {
+    return this.#targets.get(key);
+  }
+
+  get(name: TargetName): Target | undefined {
+    return this.#targets.get(targetKey(name));
+  }
+
+  ofSync(sync: string): readonly Target[] {
+    return this.targets().filter((target) => target.sync === sync && target.terms.retire === undefined);
+  }
+
+  drop(target: Target): void {
+    if (this.find(target.place.key) === target) this.#targets.delete(target.place.key);
+  }
+
+  /** The source of each Sync, for its triggers. */
+  sources(): readonly { readonly name: string; readonly source: Source; readonly schedule?: string }[] {
+    return [...this.#syncs].map(([name, { source, sync }]) => ({
+      name,
+      source,
+      ...(sync.spec.schedule === undefined ? {} : { schedule: sync.spec.schedule }),
+    }));
+  }
+
+  /** What a configuration would change: targets whose passes have to end first, and keys of targets that are made anew. */
+  plan(configuration: Configuration): { readonly gone: readonly Target[]; readonly fresh: ReadonlySet<string> } {
+    const kept = new Set<string>();
+    const fresh = new Set<string>();
+    for (const { name, sync } of wantedTargets(configuration)) {
+      const key = targetKey(name);
+      const existing = this.#targets.get(key);
+      const same = existing?.terms.retire === undefined && this.#syncs.get(name.sync)?.text === JSON.stringify(sync);
+      if (
+        existing !== undefined &&
+        same &&
+        this.#platforms.get(name.platform) === platformText(configuration, name.platform)
+      )
+        kept.add(key);
+      else fresh.add(key);
+    }
+    const gone = this.targets().filter(
+      ({ place, terms }) => !kept.has(place.key) && (terms.retire === undefined || fresh.has(place.key)),
+    );
+    for (const { place } of gone) fresh.add(place.key);
+    return { gone, fresh };
+  }
+
+  /** Puts a configuration in force. */
+  adopt(configuration: Configuration): void {
+    const { fresh } = this.plan(configuration);
+    const { ledger } = this.#parts;
+    for (const key of fresh) this.#targets.delete(key);
+    this.#adoptSyncs(configuration);
+    for (const { name, sync } of wantedTargets(configuration)) {
+      if (this.#targets.has(targetKey(name))) continue;
+      const driver = configuration.platforms.get(name.platform)?.spec.driver ?? '';
+      const source = this.#syncs.get(name.sync)?.source;
+      if (source !== undefined)
+        this.#targets.set(targetKey(name), targetOf(sync, name.platform, source, this.#targetParts(driver)));
+    }
+    for (const [name, { sync }] of this.#syncs) ledger.setCursor(policyCursor(name), sync.spec.deletionPolicy);
+    this.#platforms.clear();
+    for (const name of configuration.platforms.keys()) this.#platforms.set(name, platformText(configuration, name));
+    if (configuration.syncs.size > 0) this.#retire(configuration);
+  }
+
+  #adoptSyncs({ syncs, baseDir }: Configuration): void {
+    const { ledger, secrets, environment, stateDir, metrics } = this.#parts;
+    for (const name of this.#syncs.keys()) if (!syncs.has(name)) this.#syncs.delete(name);
+    for (const [name, sync] of syncs) {
+      const text = JSON.stringify(sync);
+      if (this.#syncs.get(name)?.text === text) continue;
+      for (const former of sync.spec.previousNames) if (!syncs.has(former)) ledger.renameSync(former, name);
+      const source = measured(sourceOf(sync, { stateDir, baseDir, secrets, environment }), name, metrics);
+      this.#syncs.set(name, { text, source, sync });
+    }
+  }
+
+  /** Whatever the ledger says is owned by a Sync that is no more is released or deleted, as that Sync said. */
+  #retire({ platforms }: Configuration): void {
+    const { ledger, log } = this.#parts;
+    for (const { sync, platform, owned } of ledger.scopes()) {
+      const name = { sync, platform };
+      if (owned === 0 || this.#targets.has(targetKey(name))) continue;
+      const policy: DeletionPolicy = ledger.cursor(policyCursor(sync)) === 'Delete' ? 'Delete' : 'Orphan';
+      const driver = platforms.get(platform)?.spec.driver;
+      if (driver === undefined) {
+        log.warn('sync gone with its platform', {
+          ...name,
+          owned,
+          remedy: 'Configure the Platform again to have what the Sync owned released or deleted.',
+        });
+        continue;
+      }
+      log.info('sync retiring', { ...name, owned, policy });
+      this.#targets.set(targetKey(name), retiringTarget(name, policy, this.#targetParts(driver)));
+    }
+  }
+
+  #targetParts(driver: string) {
+    const { installation, formats } = this.#parts;
+    return { installation, formats, defaultFormat: driver };
+  }
+}
+
+function wantedTargets({
+  syncs,
+  platforms,
+}: Configuration): readonly { readonly name: TargetName; readonly sync: Sync }[] {
+  return [...syncs].flatMap(([name, sync]) =>
+    platformsOf(sync, platforms).map((platform) => ({ name: { sync: name, platform }, sync })),
+  );
+}
+
+function platformText({ platforms }: Configuration, name: string): string {
+  return JSON.stringify(platforms.get(name) ?? null);
+}
+
+/** The policy outlives the Sync's configuration: it is needed exactly when that is gone. */
+function policyCursor(sync: string): string {
+  return `deletion-policy/${sync}`;
+}
