@@ -92,3 +92,10 @@ function settingsText(credentialSecret: string, passwordHash: string): string {
 module.exports = require(${JSON.stringify(addon)}).wrap(${JSON.stringify(settings, undefined, 2)}, { hosted: true });
 `;
 }
+
+/** Identity of a user directory, as the add-on made it; empty when it has not yet. */
+export function instanceOf(userDir: string): string {
+  const file = join(userDir, 'plumbline', 'instance.json');
+  if (!existsSync(file)) return '';
+  return z.object({ instance: z.string() }).parse(JSON.parse(readFileSync(file, 'utf8'))).instance;
+}

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
 import { ReconcilerError, messageOf } from '../../errors.ts';
-import { HOSTED_USER, type HostedFiles, writePrivately } from './hosted-files.ts';
+import { HOSTED_USER, type HostedFiles, instanceOf, writePrivately } from './hosted-files.ts';
 import { type LogEntry, parseLogLine } from './hosted-log.ts';
 import { askChild, freePort } from './hosted-process.ts';
 
@@ -246,10 +245,4 @@ export class Supervisor implements HostedNodeRed {
       },
     );
   }
-}
-
-function instanceOf(userDir: string): string {
-  const file = join(userDir, 'plumbline', 'instance.json');
-  if (!existsSync(file)) return '';
-  return z.object({ instance: z.string() }).parse(JSON.parse(readFileSync(file, 'utf8'))).instance;
 }

@@ -195,6 +195,22 @@ describe('the add-on in other settings', () => {
     }
   });
 
+  it('does not let the last administrator go, whoever asks', async () => {
+    const rights = "['read', 'plumbline.access.get', 'plumbline.access.set']";
+    const red = await startOperatorNodeRed(`{adminAuth: {type: 'credentials', users: [${user('robot', rights)}]}}`);
+    try {
+      const robot = await login(red.url, 'robot', 'robot secret');
+      const put = (revision: number, set: readonly Json[], remove: readonly string[]): ReturnType<typeof call> =>
+        call(red.url, robot, ['PUT', '/plumbline/access', { set, remove }], { 'if-match': String(revision) });
+      expect((await put(0, [{ ...ROLE, permissions: ['*'] }, grantTo('boss')], [])).status).to.equal(200);
+      expect((await put(1, [], ['grant'])).json).to.include({ code: 'last-administrator' });
+      expect((await put(1, [{ ...ROLE, permissions: ['read'] }], [])).json).to.include({ code: 'last-administrator' });
+      expect((await put(1, [{ ...grantTo('heir'), id: 'second' }], ['grant'])).status).to.equal(200);
+    } finally {
+      await red.stop();
+    }
+  });
+
   it('is open to this machine only when access control is off, and manages no access then', async () => {
     const red = await startOperatorNodeRed('{}');
     try {

@@ -120,7 +120,7 @@ class Executions {
     if (tab === undefined || typeof msg?._msgid !== 'string') return undefined;
     const known = this.correlation.lookup(msg, node, tab, handed);
     if (known !== undefined) return known;
-    if (this.open.size >= this.maxOpen) this.close(this.open.values().next().value, true);
+    if (this.open.size >= this.maxOpen) this.closeOldest();
     this.lastId += 1;
     const now = performance.now();
     const started = {
@@ -172,6 +172,12 @@ class Executions {
   sweep() {
     const due = performance.now() - this.idleMs;
     for (const execution of this.open.values()) if (execution.lastAt <= due) this.close(execution, true);
+  }
+
+  /** Makes room: the oldest one is over if nothing is pending in it, else it is given up. */
+  closeOldest() {
+    const oldest = this.open.values().next().value;
+    this.close(oldest, oldest.pending > 0);
   }
 
   /** Flows were stopped: what was under way in them never ends by itself. */
