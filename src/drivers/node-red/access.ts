@@ -46,7 +46,14 @@ export class AccessClient {
   /** Access steps that Node-RED could not enforce exactly, or that must not be made. */
   async preflight(steps: readonly Step[], signal: AbortSignal): Promise<readonly Refusal[]> {
     if (steps.length === 0) return [];
-    const access = await this.#addon.access(signal);
+    let access: Access;
+    try {
+      access = await this.#addon.access(signal);
+    } catch (error) {
+      if (!(error instanceof ReconcilerError) || !UNLISTABLE.has(error.code ?? '')) throw error;
+      const { message: because, remedy = 'See what Node-RED says in its log.' } = error;
+      return steps.map(({ change }) => ({ key: change.key, because, remedy }));
+    }
     const refusals: Refusal[] = [];
     for (const step of steps) {
       const obstacle = await obstacleOf(step, access, steps);

@@ -1,6 +1,10 @@
 import { expect } from 'chai';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AccessClient } from '../../../src/drivers/node-red/access.ts';
+import { AddonClient } from '../../../src/drivers/node-red/addon-client.ts';
+import type { JsonValue } from '../../../src/manifest/manifest.ts';
+import { role, step } from './access-bench.ts';
 import { bcryptHash, call, login, type OperatorNodeRed, startOperatorNodeRed } from './operator-node-red.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -222,6 +226,17 @@ describe('the add-on in other settings', () => {
       expect(
         (await call(red.url, undefined, ['PUT', '/plumbline/access', change], { 'if-match': '0' })).status,
       ).to.equal(403);
+      const access = new AccessClient(
+        new AddonClient(async ({ method, route }) => {
+          const { status, json } = await call(red.url, undefined, [method, route]);
+          return { status, headers: {}, json: json as JsonValue, text: '' };
+        }),
+      );
+      const { signal } = new AbortController();
+      const refusals = await access.preflight([step('create', 'AccessRole/a', role(['read']))], signal);
+      expect(refusals[0]?.because).to.contain('adminAuth');
+      const seen = await Array.fromAsync(access.observe(['AccessRole'], signal));
+      expect(seen[0]).to.include({ listed: 'AccessRole', complete: false });
     } finally {
       await red.stop();
     }
