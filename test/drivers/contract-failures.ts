@@ -24,7 +24,7 @@ export function describeFailures({ harness, platform, proxy, law }: Bench): void
 
   law('poison', 'one object that the platform refuses fails alone (law 8)', async () => {
     await using driver = platform().connect();
-    const bad = harness.workflow('Workflow/bad', 'Bad', 'poison');
+    const bad = harness.poisoned ?? harness.workflow('Workflow/bad', 'Bad', 'poison');
     const good = [1, 2, 3].map((n) => harness.workflow(`Workflow/good-${n}`, `Good ${n}`, 'sound'));
     harness.poison?.(platform(), bad);
     const stage = [good[0], bad, good[1], good[2]].filter((sample) => sample !== undefined);

@@ -1,9 +1,11 @@
 import type { Driver, Limits, RequestObserver } from '../../src/drivers/driver.ts';
 import type { JsonObject, Key, Kind } from '../../src/manifest/manifest.ts';
+import type { RemoteObject } from '../../src/plan/types.ts';
 
 /** The cases of the contract that a platform may have to leave out, with its reason. */
 export type CaseName =
   | 'pages'
+  | 'broken-apart'
   | 'poison'
   | 'preflight'
   | 'stale'
@@ -75,6 +77,12 @@ export interface DriverHarness {
   readonly moreThanAPage: number;
   /** What the platform refuses when it is written, although nothing was wrong with it before; armed by `poison`. */
   poison?(platform: RunningPlatform, sample: Sample): void;
+  /** A Workflow that the platform refuses by itself, where one exists. */
+  readonly poisoned?: Sample;
+  /** Kinds that are told from others by their marker only: released, they are something else. */
+  readonly onlyByMarker?: readonly Kind[];
+  /** Objects that are observed on an empty platform too, and that nobody can change (users of a settings file). */
+  standing?(object: RemoteObject): boolean;
   /** What the driver must refuse before the first write (law 13). */
   readonly refused?: Sample;
   /** Writes a sample in a way that the platform takes, without effect: what the proxy answers instead of forwarding it. */

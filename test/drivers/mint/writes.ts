@@ -62,6 +62,9 @@ async function perform(step: Step, references: References, { api, signal }: Writ
     return undefined;
   }
   if (change.verb === 'release') return release(collection, change.remote, { api, signal });
+  // Where nothing differs and there is no room for a marker, taking an object over leaves nothing to be written.
+  const nothing = change.verb === 'adopt' && change.diff.length === 0 && !isTagged(change.kind);
+  if (nothing) return api.get(collection, change.remote.id, signal);
   const fields = await contentOf(step, references);
   if (change.verb === 'create') return api.create(collection, fields, signal);
   return api.change(collection, change.remote, fields, signal);

@@ -1,0 +1,4 @@
+import { describeDriverContract } from '../contract.ts';
+import { nodeRedHarness } from './contract-harness.ts';
+
+describeDriverContract('Node-RED', nodeRedHarness);
