@@ -1,7 +1,5 @@
 import type { JsonObject } from '../../manifest/manifest.ts';
-import type { Support } from '../../plan/types.ts';
 import { isObject, objects, strings } from './access-normalize.ts';
-import { ADDON_REMEDY, type Hello } from './addon-client.ts';
 
 const PERMISSION = /^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_*-]+)*|\*\.[A-Za-z0-9_-]+)$/;
 
@@ -18,14 +16,6 @@ const PERMISSIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
 export interface Obstacle {
   readonly because: string;
   readonly remedy: string;
-}
-
-/** Whether access can be managed on a Node-RED that says this of itself. */
-export function accessSupport(hello: Hello | undefined): Support {
-  if (hello === undefined)
-    return { unsupported: 'Node-RED keeps its users in settings.js', requires: `Plumbline's add-on. ${ADDON_REMEDY}` };
-  if (hello.accessControl) return 'manage';
-  return { unsupported: 'Node-RED runs without access control', requires: 'adminAuth in settings.js' };
 }
 
 /** Node-RED's permission strings for a role that `roleObstacle` lets pass, sorted. */

@@ -20,7 +20,7 @@ export type Effect =
 export type Hashes = Map<string, { readonly hash: string; readonly slot: string }>;
 
 /** The id of a role or grant of an owner: equal for equal owner and key, so that a create can be repeated. */
-export function accessId(owner: Owner, key: Key): string {
+function accessId(owner: Owner, key: Key): string {
   return stableId(owner, key);
 }
 

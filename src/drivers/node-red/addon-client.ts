@@ -210,5 +210,5 @@ function accessFailure(answer: HttpAnswer): ReconcilerError {
 }
 
 /** How the add-on gets into a Node-RED. */
-export const ADDON_REMEDY =
+const ADDON_REMEDY =
   "Add as last line of settings.js: module.exports = require('plumbline/dist/drivers/node-red/addon').wrap(module.exports);";

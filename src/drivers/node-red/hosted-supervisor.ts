@@ -10,7 +10,7 @@ import { type LogEntry, parseLogLine } from './hosted-log.ts';
 import { askChild, freePort } from './hosted-process.ts';
 
 /** Message constants with fields, as everywhere; `text` is what Node-RED said, without our secrets. */
-export type HostedLog = (
+type HostedLog = (
   level: 'debug' | 'info' | 'warn' | 'error',
   message: string,
   fields: Readonly<Record<string, unknown>>,
