@@ -3,6 +3,7 @@ import { ReconcilerError, messageOf, retryOf } from './errors.ts';
 import { Findings } from './reconcile/findings.ts';
 import type { Pass } from './reconcile/pass.ts';
 import { planPass, type PlannedPass } from './reconcile/planned.ts';
+import { NO_MANIFESTS, NO_SNAPSHOT } from './reconcile/retired.ts';
 import type { PassReport } from './report/pass-report.ts';
 
 export type { Pass };
@@ -14,9 +15,10 @@ export type { Pass };
 export async function reconcile(pass: Pass, signal: AbortSignal): Promise<PassReport> {
   const findings = new Findings(pass);
   try {
-    const snapshot = await findings.timed('source', pass.source.read(signal));
+    const retired = pass.terms.retire !== undefined;
+    const snapshot = retired ? NO_SNAPSHOT : await findings.timed('source', pass.source.read(signal));
     findings.snapshot(snapshot);
-    const desired = await findings.timed('manifest', pass.loader.load(snapshot, signal));
+    const desired = retired ? NO_MANIFESTS : await findings.timed('manifest', pass.loader.load(snapshot, signal));
     findings.problems(desired.problems);
     const planned = await findings.timed('plan', planPass(pass, { snapshot, desired }, signal));
     findings.planned(planned);

@@ -1,24 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
-import type { Driver, Outcome, Step } from '../drivers/driver.ts';
-import type { JsonObject, Key } from '../manifest/manifest.ts';
-import type { Change, Marker, Owned, Plan, RemoteObject } from '../plan/types.ts';
-import type { SecretValue } from '../secrets/secrets.ts';
-import type { ArchiveEntry, Journal, Settlement } from './journal.ts';
-
-/** What carrying out a plan takes. */
-export interface Execution {
-  readonly driver: Pick<Driver, 'apply'>;
-  readonly journal: Journal;
-  /** The normalised desired content of a change. */
-  desired(change: Change): Promise<JsonObject>;
-  secrets(change: Change): Promise<Readonly<Record<string, SecretValue>>>;
-  /** What the ledger is told of an object once it stands. */
-  owned(change: Change, remote: string): Owned;
-  /** What is on the platform now, for the archive; undefined when it is gone. */
-  observed(changes: readonly Change[], signal: AbortSignal): Promise<ReadonlyMap<Key, RemoteObject>>;
-  readonly clock: () => number;
-}
+import type { Outcome, Step } from '../drivers/driver.ts';
+import type { Key } from '../manifest/manifest.ts';
+import type { Change, LedgerRecord, Marker, Plan } from '../plan/types.ts';
+import { archive } from './archiving.ts';
+import type { Execution } from './execution.ts';
+import type { Settlement } from './journal.ts';
 
 /** Outcomes are settled in groups: a settlement that a crash takes with it leaves its intent, and is looked for again. */
 const SETTLED_AT_ONCE = 200;
@@ -35,10 +22,11 @@ export async function* execute(
 ): AsyncGenerator<{ readonly outcome: Outcome; readonly archived?: string }> {
   execution.journal.record(plan.records);
   const failed = new Set<Key>();
+  const needed = neededBy(plan);
   for (const stage of plan.stages) {
     const due: Change[] = [];
     for (const change of stage) {
-      const because = blockedBy(change, plan, failed);
+      const because = blockedBy(change, needed, failed);
       if (because === undefined) due.push(change);
       else {
         failed.add(change.key);
@@ -61,17 +49,18 @@ interface Run {
 async function* applyStage(due: readonly Change[], run: Run): AsyncGenerator<{ outcome: Outcome; archived?: string }> {
   if (due.length === 0) return;
   const { execution, signal } = run;
-  const copies = await archive(due, run);
-  for (const change of copies.lost) yield { outcome: { status: 'failed', change, error: copies.error(change) } };
-  const changes = due.filter((change) => !copies.lost.has(change));
-  if (signal.aborted) {
-    for (const change of changes)
-      yield { outcome: { status: 'skipped', change, because: 'the pass was stopped before this change' } };
+  const copies = signal.aborted ? undefined : await archive(due, run);
+  if (signal.aborted || copies === undefined) {
+    yield* stopped(due);
     return;
   }
+  for (const [change, error] of copies.refused) yield { outcome: { status: 'failed', change, error } };
+  const changes = due.filter((change) => !copies.refused.has(change));
+  if (changes.length === 0) return;
   const intents = new Map(changes.map((change) => [change.key, randomUUID()]));
   execution.journal.intend(changes.map((change) => intentOf(change, intents.get(change.key) ?? '', execution.clock())));
   const settlements: Settlement[] = [];
+  const renamed: LedgerRecord[] = [];
   const settle = () => execution.journal.settleAll(settlements.splice(0));
   try {
     for await (const outcome of outcomes(changes, run)) {
@@ -79,16 +68,21 @@ async function* applyStage(due: readonly Change[], run: Run): AsyncGenerator<{ o
       const result = settlementOf(outcome, execution);
       if (intent !== undefined && result !== undefined) settlements.push({ intent, result });
       if (settlements.length >= SETTLED_AT_ONCE) settle();
+      const { change } = outcome;
+      if (outcome.status === 'applied' && change.verb === 'update' && change.from !== undefined)
+        renamed.push({ record: 'forget', key: change.from });
       const archived = copies.ids.get(outcome.change.key);
       yield { outcome, ...(archived === undefined ? {} : { archived }) };
     }
   } finally {
     settle();
   }
-  const renamed = changes.flatMap((change) =>
-    change.verb === 'update' && change.from !== undefined ? [{ record: 'forget' as const, key: change.from }] : [],
-  );
   if (renamed.length > 0) execution.journal.record(renamed);
+}
+
+function* stopped(changes: readonly Change[]): Generator<{ outcome: Outcome }> {
+  for (const change of changes)
+    yield { outcome: { status: 'skipped', change, because: 'the pass was stopped before this change' } };
 }
 
 /** One outcome per change, whatever the driver does: what it forgets or throws becomes a failure of exactly those changes. */
@@ -152,74 +146,30 @@ function intentOf(change: Change, id: string, since: number) {
   };
 }
 
-function blockedBy(change: Change, plan: Plan, failed: ReadonlySet<Key>): string | undefined {
-  if (failed.size === 0) return undefined;
-  if (change.verb !== 'delete' && change.verb !== 'release') {
+/** For every object that a plan deletes: what refers to it until its own change went through. */
+function neededBy(plan: Plan): ReadonlyMap<Key, readonly Key[]> {
+  const result = new Map<Key, Key[]>();
+  for (const change of plan.stages.flat()) {
+    const needs = change.verb === 'delete' ? change.dependsOn : change.verb === 'update' ? (change.formerly ?? []) : [];
+    for (const need of needs) {
+      const list = result.get(need);
+      if (list === undefined) result.set(need, [change.key]);
+      else list.push(change.key);
+    }
+  }
+  return result;
+}
+
+function blockedBy(
+  change: Change,
+  needed: ReadonlyMap<Key, readonly Key[]>,
+  failed: ReadonlySet<Key>,
+): string | undefined {
+  if (failed.size === 0 || change.verb === 'release') return undefined;
+  if (change.verb !== 'delete') {
     const need = change.dependsOn.find((key) => failed.has(key));
     return need === undefined ? undefined : `it needs ${need}, which did not go through`;
   }
-  for (const other of plan.stages.flat()) {
-    if (failed.has(other.key) && other.verb === 'delete' && other.dependsOn.includes(change.key))
-      return `${other.key} still needs it`;
-  }
-  return undefined;
-}
-
-interface Copies {
-  readonly ids: ReadonlyMap<Key, string>;
-  /** Changes whose object could not be read any more: they are not carried out. */
-  readonly lost: ReadonlySet<Change>;
-  error(change: Change): ReconcilerError;
-}
-
-/** Copies of what this stage overwrites or deletes, kept before its first write. */
-async function archive(changes: readonly Change[], { plan, execution, signal }: Run): Promise<Copies> {
-  const reasons = new Map(
-    changes.flatMap((change) => {
-      const reason = archiveReason(change);
-      return reason === undefined ? [] : [[change, reason] as const];
-    }),
-  );
-  const error = (change: Change) =>
-    new ReconcilerError(
-      `${change.key} changed on the platform while the pass ran; nothing was written to it.`,
-      'replan',
-      { code: 'stale-write' },
-    );
-  if (reasons.size === 0) return { ids: new Map(), lost: new Set(), error };
-  const observed = await execution.observed([...reasons.keys()], signal);
-  const found = [...reasons].flatMap(([change, reason]) => {
-    const object = observed.get(change.key);
-    return object === undefined
-      ? []
-      : [{ change, entry: entryOf(change, { object, reason, revision: plan.revision }) }];
-  });
-  const ids = execution.journal.archive(found.map((one) => one.entry));
-  // A delete of what is gone already has nothing to keep and nothing to lose; an overwrite has to be planned anew.
-  const lost = [...reasons.keys()].filter((change) => change.verb !== 'delete' && !observed.has(change.key));
-  return { ids: new Map(found.map(({ change }, index) => [change.key, ids[index] ?? ''])), lost: new Set(lost), error };
-}
-
-function archiveReason(change: Change): ArchiveEntry['reason'] | undefined {
-  if (change.verb === 'delete') return 'delete';
-  if (change.verb === 'update' && change.overwritesDrift) return 'drift';
-  return change.verb === 'adopt' && change.diff.length > 0 ? 'adopt' : undefined;
-}
-
-function entryOf(
-  change: Change,
-  what: { object: RemoteObject; reason: ArchiveEntry['reason']; revision: string },
-): ArchiveEntry {
-  const { object, reason, revision } = what;
-  return {
-    key: change.key,
-    kind: change.kind,
-    remote: object.remote,
-    title: object.title,
-    value: object.value,
-    reason,
-    revision,
-    ...(object.changedBy === undefined ? {} : { changedBy: object.changedBy }),
-    ...(object.changedAt === undefined ? {} : { changedAt: object.changedAt }),
-  };
+  const other = needed.get(change.key)?.find((key) => failed.has(key));
+  return other === undefined ? undefined : `${other} still needs it`;
 }

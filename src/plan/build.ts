@@ -1,11 +1,15 @@
 import { hash } from 'node:crypto';
 import type { Key, Kind } from '../manifest/manifest.ts';
-import { decide, type DecideContext, type Decision } from './decide.ts';
+import { unmanagedAccess } from './access.ts';
+import { decide } from './decide.ts';
+import type { DecideContext, Decision } from './decision.ts';
+import { withoutDependents, type Surroundings } from './dependents.ts';
 import type { Differences } from './diff.ts';
-import { guard } from './guard.ts';
-import type { Matches, Reason } from './match.ts';
-import type { Observation } from './observation.ts';
-import { removals, unmanagedAccess } from './removals.ts';
+import { guard, instanceChanged, lostSight, type GuardContext } from './guard.ts';
+import type { Matches } from './matches.ts';
+import type { Reason } from './match-reasons.ts';
+import { kindOf, type Observation } from './observation.ts';
+import { leftovers, removals } from './removals.ts';
 import { stages } from './stages.ts';
 import type { Terms } from './terms.ts';
 import type { Capabilities, Change, DesiredObject, LedgerRecord, LedgerView, Plan, Withheld } from './types.ts';
@@ -30,18 +34,15 @@ export interface PlanInput {
     readonly capabilities: Capabilities;
   };
   readonly marks: readonly Kind[];
-  /** All that git wants and all that is owned, also where a pass looks at a part only. */
-  readonly totals: { readonly desired: number; readonly owned: number };
+  /** All that git wants and all that is owned, also where a pass looks at a part only; `access`: roles and grants owned. */
+  readonly totals: { readonly desired: number; readonly owned: number; readonly access?: number };
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
 /** The plan of one pass: pure, so the same input gives the same plan. */
 export function build(input: PlanInput): Plan {
-  const { terms, facts, ledger, revision } = input;
-  const sameSight =
-    (ledger.instance === undefined || facts.instance === undefined || ledger.instance === facts.instance) &&
-    (ledger.rights ?? []).every((right) => facts.rights.includes(right));
+  const { terms, revision } = input;
   const context: DecideContext = {
     terms,
     revision,
@@ -49,27 +50,24 @@ export function build(input: PlanInput): Plan {
     marks: (kind) => input.marks.includes(kind),
     provesAbsence: (kind) => input.observation.listed.get(kind)?.state === 'complete',
   };
-  const compared = [...input.matches.of.values()].map((match) =>
-    decide(match, input.differences.get(match.desired.key), context),
-  );
-  const sighted: DecideContext = { ...context, provesAbsence: (kind) => sameSight && context.provesAbsence(kind) };
-  const access = unmanagedAccess(input, context);
-  const decisions = guard([...compared, ...removals(input, sighted), ...access.decisions], {
-    terms,
-    revision,
-    capabilities: facts.capabilities,
-    hasErrors: input.hasErrors,
-    unknownKinds: input.unknown.kinds,
-    owned: input.totals.owned,
-    ledger,
-    facts,
+  const guarding = guardContext(input, context);
+  const otherInstance = instanceChanged(guarding) !== undefined;
+  const lost = instanceChanged(guarding) ?? lostSight(guarding);
+  const sighted: DecideContext = {
+    ...context,
+    provesAbsence: (kind) => lost === undefined && context.provesAbsence(kind),
+  };
+  const compared = [...input.matches.of.values()].map((match) => {
+    const found = input.differences.get(match.desired.key);
+    return decide(match, found, isExpired(match.desired, input.now) ? sighted : context);
   });
+  const access = unmanagedAccess(input, context);
+  const decisions = guard([...compared, ...removals(input, sighted, lost), ...access.decisions], guarding);
   const due = decisions.flatMap((one) => (one.change !== undefined && one.reason === undefined ? [one.change] : []));
   const withheld = decisions.flatMap((one) =>
     one.change !== undefined && one.reason !== undefined ? [{ change: one.change, ...one.reason }] : [],
   );
-  const drifted = decisions.filter((one) => one.drifted).length;
-  return sealed({
+  const plan: Plan = {
     format: 1,
     sync: input.sync,
     platform: input.platform,
@@ -78,14 +76,26 @@ export function build(input: PlanInput): Plan {
     stages: [due],
     withheld,
     notices: [...input.matches.notices, ...access.notices],
-    records: [...recordsOf(decisions), ...settledIntents(input, context)],
+    // What another instance has says nothing about ours.
+    records: otherInstance
+      ? []
+      : [...recordsOf(decisions), ...leftovers(input, sighted), ...settledIntents(input, sighted)],
     counts: {
       desired: input.totals.desired,
       owned: input.totals.owned,
-      inSync: compared.filter((one) => one.change === undefined).length,
-      drifted,
+      inSync: [...input.matches.of.values()].filter(({ desired, observed }, index) => {
+        const undecided = compared[index]?.change === undefined;
+        return (
+          undecided && observed !== undefined && (!desired.disabled || observed.fingerprint === desired.fingerprint)
+        );
+      }).length,
+      drifted: decisions.filter((one) => one.drifted).length,
     },
     fingerprint: '',
+  };
+  return sealed(plan, {
+    missing: new Set([...input.unknown.keys].filter((key) => !input.ledger.owned.has(key))),
+    held: new Set(decisions.flatMap((one) => one.holdsOn ?? [])),
   });
 }
 
@@ -104,20 +114,34 @@ export function withhold(plan: Plan, refused: ReadonlyMap<Key, Reason>): Plan {
   });
 }
 
-/** Only the changes of some keys, for `--only`; the others are not mentioned. */
+/** Only the changes of some keys, for `--only`; the others are not mentioned, but what depends on them waits. */
 export function restrict(plan: Plan, keys: readonly string[]): Plan {
   if (keys.length === 0) return plan;
   const wanted = new Set(keys);
-  return sealed({
-    ...plan,
-    stages: [plan.stages.flat().filter((change) => wanted.has(change.key))],
-    withheld: plan.withheld.filter((one) => wanted.has(one.change.key)),
-  });
+  const changes = plan.stages.flat();
+  const left = changes.filter((change) => !wanted.has(change.key));
+  return sealed(
+    {
+      ...plan,
+      stages: [changes.filter((change) => wanted.has(change.key))],
+      withheld: plan.withheld.filter((one) => wanted.has(one.change.key)),
+    },
+    {
+      left: 'out',
+      missing: new Set(left.flatMap((change) => (change.verb === 'create' ? [change.key] : []))),
+      held: new Set(left.flatMap(neededMeanwhile)),
+    },
+  );
+}
+
+function neededMeanwhile(change: Change): readonly Key[] {
+  if (change.verb === 'delete') return change.dependsOn;
+  return change.verb === 'update' ? (change.formerly ?? []) : [];
 }
 
 /** Withholds what depends on withheld things, puts the rest in order and takes the plan's fingerprint. */
-function sealed(plan: Plan): Plan {
-  const { due, withheld } = dependents(plan.stages.flat(), plan.withheld);
+function sealed(plan: Plan, around: Surroundings = {}): Plan {
+  const { due, withheld } = withoutDependents(plan.stages.flat(), plan.withheld, around);
   const ordered = stages(due);
   const identity = JSON.stringify([
     plan.owner,
@@ -129,45 +153,29 @@ function sealed(plan: Plan): Plan {
   return { ...plan, stages: ordered, withheld, fingerprint: hash('sha256', identity).slice(0, 32) };
 }
 
-/** Law 8 before the fact: what needs an object that will not be created waits; what is still needed is not deleted. */
-function dependents(
-  changes: readonly Change[],
-  withheld: readonly Withheld[],
-): { due: Change[]; withheld: Withheld[] } {
-  const result = [...withheld];
-  const missing = new Set(withheld.filter((one) => one.change.verb === 'create').map((one) => one.change.key));
-  const kept = new Set(withheld.filter((one) => one.change.verb === 'delete').flatMap((one) => one.change.dependsOn));
-  let due = [...changes];
-  for (;;) {
-    const waits = new Set(
-      due.filter((change) =>
-        change.verb === 'delete' ? kept.has(change.key) : change.dependsOn.some((need) => missing.has(need)),
-      ),
-    );
-    if (waits.size === 0) return { due, withheld: result };
-    due = due.filter((change) => !waits.has(change));
-    for (const change of waits) {
-      if (change.verb === 'create') missing.add(change.key);
-      if (change.verb === 'delete') for (const need of change.dependsOn) kept.add(need);
-      result.push({ change, ...dependencyReason(change, missing) });
-    }
-  }
+function guardContext(input: PlanInput, context: DecideContext): GuardContext {
+  const { ledger, matches, observation } = input;
+  const gone = [...ledger.owned.values()].filter((owned) => {
+    if (!context.provesAbsence(kindOf(owned.key))) return false;
+    if (observation.objects.has(`${kindOf(owned.key)}:${owned.remote}`)) return false;
+    return matches.of.get(owned.key)?.observed === undefined;
+  });
+  return {
+    terms: input.terms,
+    revision: input.revision,
+    capabilities: input.facts.capabilities,
+    hasErrors: input.hasErrors,
+    unknownKinds: input.unknown.kinds,
+    owned: input.totals.owned,
+    access: input.totals.access ?? input.totals.owned,
+    gone: gone.length,
+    ledger,
+    facts: input.facts,
+  };
 }
 
-function dependencyReason(change: Change, missing: ReadonlySet<Key>): Reason {
-  if (change.verb === 'delete') {
-    return {
-      code: 'dependency',
-      because: `${change.key} is still needed by an object whose delete is withheld.`,
-      remedy: 'See why that delete is withheld; this one follows by itself.',
-    };
-  }
-  const needs = change.dependsOn.filter((need) => missing.has(need)).join(', ');
-  return {
-    code: 'dependency',
-    because: `${change.key} needs ${needs}, which is withheld.`,
-    remedy: `See why ${needs} is withheld; this one follows by itself.`,
-  };
+function isExpired({ expiresAt }: DesiredObject, now: number): boolean {
+  return expiresAt !== undefined && expiresAt <= now;
 }
 
 function recordsOf(decisions: readonly Decision[]): LedgerRecord[] {
@@ -178,8 +186,8 @@ function recordsOf(decisions: readonly Decision[]): LedgerRecord[] {
 function settledIntents(input: PlanInput, context: DecideContext): LedgerRecord[] {
   return input.ledger.intents
     .filter((intent) => {
-      const kind = intent.key.slice(0, intent.key.indexOf('/')) as Kind;
-      return input.matches.of.get(intent.key)?.observed !== undefined || context.provesAbsence(kind);
+      const seen = input.matches.of.get(intent.key)?.observed !== undefined;
+      return seen || context.provesAbsence(kindOf(intent.key));
     })
     .map((intent) => ({ record: 'settled', intent: intent.id }));
 }

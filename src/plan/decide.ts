@@ -1,45 +1,30 @@
+import { base, target, wanted, type DecideContext, type Decision } from './decision.ts';
 import type { Differences } from './diff.ts';
-import type { Match, Reason } from './match.ts';
-import { driftReason } from './reasons.ts';
-import type { Terms } from './terms.ts';
-import type { Cause, Change, DesiredObject, FieldDiff, LedgerRecord, Observed, Owned } from './types.ts';
-
-/** What is to be done about one object, before the guard looks at the whole. */
-export interface Decision {
-  readonly change?: Change;
-  /** Why the change has to wait. */
-  readonly reason?: Reason;
-  readonly record?: LedgerRecord;
-  /** Git did not change, yet the platform differs. */
-  readonly drifted: boolean;
-}
-
-export interface DecideContext {
-  readonly terms: Terms;
-  readonly revision: string;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly marks: (kind: DesiredObject['kind']) => boolean;
-  /** Whether the listing proves that what it lacks is not there. */
-  readonly provesAbsence: (kind: DesiredObject['kind']) => boolean;
-}
+import { hesitation } from './hesitation.ts';
+import type { Match } from './matches.ts';
+import { fieldsToSet, secretField, update } from './update.ts';
+import type { Change, Observed, Owned } from './types.ts';
 
 /** Compares one manifest with what is believed to be its object. `found` are the differing fields of their contents. */
 export function decide(match: Match, found: Differences | undefined, context: DecideContext): Decision {
-  const { desired, observed, blocked } = match;
+  const { desired, observed, owned, blocked, by } = match;
+  const ours = observed !== undefined && by !== 'title' && by !== 'owner';
+  if (desired.expiresAt !== undefined && desired.expiresAt <= context.now) return expired(match, context);
+  if (ours && context.terms.release.includes(desired.key))
+    return { change: { ...base(desired), verb: 'release', cause: 'released', ...target(observed) }, drifted: false };
+  if (desired.disabled) return { drifted: false, ...(owned === undefined ? {} : { holdsOn: owned.dependsOn }) };
   if (blocked !== undefined) return { change: create(match), reason: blocked, drifted: false };
-  if (desired.expiresAt !== undefined && desired.expiresAt <= context.now) return expired(match);
   if (observed === undefined) return absent(match, context);
-  if (match.by === 'title' || match.by === 'owner') return adopt(match, observed, found, context);
-  const diff = fieldsToSet(match, observed, found, context);
-  const [first, ...rest] = diff;
-  if (first === undefined) return inSync(match, observed, context);
-  return update(match, { observed, diff: [first, ...rest], more: found?.more ?? 0 }, context);
+  if (!ours) return adopt(match, observed, found, context);
+  const [first, ...rest] = fieldsToSet(match, observed, found, context);
+  if (first !== undefined) return update(match, { observed, diff: [first, ...rest], more: found?.more ?? 0 }, context);
+  return observed.fingerprint !== desired.fingerprint && found === undefined
+    ? unread(match, observed)
+    : inSync(match, observed, context);
 }
 
 function absent(match: Match, context: DecideContext): Decision {
   const { desired, owned } = match;
-  if (desired.disabled) return { drifted: false };
   const change = create(match);
   if (!context.provesAbsence(desired.kind)) {
     return {
@@ -52,8 +37,8 @@ function absent(match: Match, context: DecideContext): Decision {
       drifted: false,
     };
   }
-  if (owned === undefined || owned.fingerprint !== desired.fingerprint) return { change, drifted: false };
-  return { change, ...hesitation(match, undefined, context), drifted: true };
+  const gitChanged = owned === undefined || owned.fingerprint !== desired.fingerprint;
+  return { change, ...hesitation(match, undefined, { drifted: !gitChanged, context }), drifted: !gitChanged };
 }
 
 function create(match: Match): Change {
@@ -66,12 +51,17 @@ function create(match: Match): Change {
   };
 }
 
-function expired(match: Match): Decision {
-  const { desired, observed, by } = match;
-  if (observed === undefined || by === 'title' || by === 'owner') return { drifted: false };
+function expired(match: Match, context: DecideContext): Decision {
+  const { desired, observed, owned, by, blocked } = match;
+  if (observed === undefined) {
+    const gone = owned !== undefined && blocked === undefined && context.provesAbsence(desired.kind);
+    return { drifted: false, ...(gone ? { record: { record: 'forget', key: owned.key } as const } : {}) };
+  }
+  if (by === 'title' || by === 'owner') return { drifted: false };
   return {
     change: { ...base(desired), verb: 'delete', cause: 'removed', ...target(observed), revokes: true },
     drifted: false,
+    expired: true,
   };
 }
 
@@ -79,6 +69,7 @@ function adopt(match: Match, observed: Observed, found: Differences | undefined,
   const { desired } = match;
   const secrets = Object.keys(desired.secretHashes);
   const diff = [...(found?.diff ?? []), ...secrets.map(secretField)];
+  if (found === undefined && observed.fingerprint !== desired.fingerprint) return unread(match, observed);
   const change: Change = {
     ...base(desired),
     verb: 'adopt',
@@ -89,7 +80,6 @@ function adopt(match: Match, observed: Observed, found: Differences | undefined,
     moreFields: found?.more ?? 0,
     ...(match.by === 'owner' && observed.marker !== undefined ? { from: observed.marker.owner } : {}),
   };
-  if (desired.disabled) return { drifted: false };
   if (diff.length === 0 || context.terms.approvals.adopt === true) return { change, drifted: false };
   return {
     change,
@@ -103,108 +93,27 @@ function adopt(match: Match, observed: Observed, found: Differences | undefined,
   };
 }
 
-/** Everything an update would set: contents, secrets that changed or were cleared, the marker. */
-function fieldsToSet(
-  match: Match,
-  observed: Observed,
-  found: Differences | undefined,
-  context: DecideContext,
-): FieldDiff[] {
-  const { desired, owned } = match;
-  const markerWrong =
-    context.marks(desired.kind) &&
-    (observed.marker?.owner !== context.terms.owner || observed.marker.key !== desired.key);
-  return [
-    ...(found?.diff ?? []),
-    ...secretsToWrite(desired, owned, observed).map(secretField),
-    ...(markerWrong
-      ? [
-          {
-            path: '/metadata/owner',
-            ...(observed.marker === undefined ? {} : { before: observed.marker.owner }),
-            after: context.terms.owner,
-          },
-        ]
-      : []),
-  ];
-}
-
-function update(
-  match: Match,
-  change: { observed: Observed; diff: readonly [FieldDiff, ...FieldDiff[]]; more: number },
-  context: DecideContext,
-): Decision {
-  const { desired, owned, applied } = match;
-  const { observed, diff, more } = change;
-  const gitChanged = applied !== undefined && applied !== desired.fingerprint;
-  const platformChanged = applied !== observed.fingerprint && observed.fingerprint !== desired.fingerprint;
-  const secrets = secretsToWrite(desired, owned, observed);
-  const rotated = secrets.some((name) => owned?.secretHashes[name] !== desired.secretHashes[name]);
-  const drifted = !gitChanged && !rotated && match.from === undefined && observed.fingerprint !== desired.fingerprint;
-  const update: Change = {
-    ...base(desired),
-    verb: 'update',
-    cause: causeOf(match, { gitChanged, rotated, drifted: platformChanged }),
-    ...wanted(desired, secrets),
-    ...target(observed),
-    diff,
-    moreFields: more,
-    overwritesDrift: platformChanged,
-    ...(platformChanged && (observed.changedBy !== undefined || observed.changedAt !== undefined)
-      ? {
-          who: {
-            ...(observed.changedBy === undefined ? {} : { by: observed.changedBy }),
-            ...(observed.changedAt === undefined ? {} : { at: observed.changedAt }),
-          },
-        }
-      : {}),
-    ...(match.from === undefined ? {} : { from: match.from }),
-    ...(narrows(desired, diff) ? { revokes: true as const } : {}),
-  };
-  if (desired.disabled) return { drifted: false };
+/** It differed when it was listed, and was gone or out of reach when its content was to be compared. */
+function unread(match: Match, observed: Observed): Decision {
+  const { desired } = match;
   return {
-    change: update,
-    ...(drifted || owned?.heldFingerprint !== undefined ? hesitation(match, observed, context) : {}),
-    drifted,
+    change: {
+      ...base(desired),
+      verb: 'update',
+      cause: 'drift',
+      ...wanted(desired, []),
+      ...target(observed),
+      diff: [{ path: '' }],
+      moreFields: 0,
+      overwritesDrift: true,
+    },
+    reason: {
+      code: 'listing-incomplete',
+      because: `${desired.key} could not be read whole, so it cannot be told what differs.`,
+      remedy: 'Nothing to do: the next pass looks at it again.',
+    },
+    drifted: false,
   };
-}
-
-function causeOf(match: Match, what: { gitChanged: boolean; rotated: boolean; drifted: boolean }): Cause {
-  if (match.from !== undefined) return 'renamed';
-  if (what.gitChanged) return 'changed';
-  if (what.drifted) return 'drift';
-  return what.rotated ? 'secret' : 'marker';
-}
-
-/** Whether drift waits: reported only, within its grace period, or held by a person. */
-function hesitation(
-  match: Match,
-  observed: Observed | undefined,
-  context: DecideContext,
-): Pick<Decision, 'reason' | 'record'> {
-  const { desired, owned } = match;
-  const { terms, now } = context;
-  if (owned?.heldFingerprint === desired.fingerprint) {
-    return {
-      reason: {
-        code: 'held',
-        because: `${desired.key} was restored by a person and is held as it stands on the platform.`,
-        remedy: `Change it in git, or run "plumbline resume ${desired.key}" to let git win again.`,
-      },
-    };
-  }
-  const how = owned?.how ?? observed?.marker?.how ?? 'created';
-  const since = owned?.driftSince ?? Math.min(observed?.changedAt ?? now, now);
-  const record: LedgerRecord | undefined =
-    owned === undefined || owned.driftSince !== undefined
-      ? undefined
-      : { record: 'own', owned: { ...owned, driftSince: since } };
-  const mode = terms.drift ?? (how === 'adopted' ? 'report' : 'revert');
-  if (mode === 'report')
-    return { reason: driftReason(desired, observed, { mode, since, until: undefined }), ...(record && { record }) };
-  const until = since + terms.gracePeriod;
-  if (until <= now) return {};
-  return { reason: driftReason(desired, observed, { mode, since, until }), ...(record && { record }) };
 }
 
 function inSync(match: Match, observed: Observed, context: DecideContext): Decision {
@@ -243,47 +152,7 @@ function sameOwned(before: Owned | undefined, present: Owned): boolean {
     before.allowDataLoss === present.allowDataLoss &&
     before.driftSince === undefined &&
     before.heldFingerprint === undefined &&
-    before.dependsOn.join(' ') === present.dependsOn.join(' ')
+    before.dependsOn.join(' ') === present.dependsOn.join(' ') &&
+    Object.keys(before.secretHashes).length === Object.keys(present.secretHashes).length
   );
-}
-
-function secretsToWrite(desired: DesiredObject, owned: Owned | undefined, observed: Observed): string[] {
-  return Object.keys(desired.secretHashes)
-    .filter((name) => owned?.secretHashes[name] !== desired.secretHashes[name] || observed.secretsSet?.[name] === false)
-    .sort();
-}
-
-function secretField(name: string): FieldDiff {
-  return { path: `/secrets/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, after: '(masked)', masked: true };
-}
-
-/** Whether an update takes access away from somebody. */
-function narrows(desired: DesiredObject, diff: readonly FieldDiff[]): boolean {
-  if (desired.kind === 'AccessGrant')
-    return diff.some(
-      (field) => /^\/(subjects\/.*|expiresAt|role|scope.*)$/.test(field.path) && field.before !== undefined,
-    );
-  return (
-    desired.kind === 'AccessRole' &&
-    diff.some((field) => /^\/(permissions|native)/.test(field.path) && field.before !== undefined)
-  );
-}
-
-function base(desired: DesiredObject) {
-  return {
-    key: desired.key,
-    kind: desired.kind,
-    title: desired.title,
-    dependsOn: desired.dependsOn,
-    origin: desired.origin,
-  };
-}
-
-function wanted(desired: DesiredObject, secrets: readonly string[]) {
-  return { fingerprint: desired.fingerprint, secrets };
-}
-
-/** The object a change is about, in the version that was looked at. */
-export function target(observed: Observed) {
-  return { remote: { id: observed.remote, version: observed.version } };
 }

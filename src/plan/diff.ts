@@ -1,15 +1,13 @@
 import { createTwoFilesPatch } from 'diff';
 import type { JsonObject, JsonValue } from '../manifest/manifest.ts';
 import { canonical, identityOf } from './fingerprint.ts';
+import { MASK, isSecretPath, masked, maskedText, type Redact } from './mask.ts';
 import type { FieldDiff } from './types.ts';
 
 const MOST_FIELDS = 100;
 const LONG_TEXT = 160;
 const LONGEST_TEXT = 4_000;
 const LONGEST_VALUE = 400;
-/** Names whose values are shown to nobody, wherever in a definition they stand. */
-const SECRET_NAME = /passw|passphrase|secret|token|api[-_ ]?key|authorization|credential|private[-_ ]?key|cookie/i;
-const MASK = '(masked)';
 
 /** The fields in which two contents differ, at most 100 of them, and how many more there are. */
 export interface Differences {
@@ -19,13 +17,13 @@ export interface Differences {
 
 /**
  * Compares two normal forms field by field. Empty exactly when their canonical texts are equal, so that an update can
- * never have an empty difference.
+ * never have an empty difference. `redact` replaces secrets that are known by value, before anything is cut to size.
  */
-export function differences(before: JsonValue, after: JsonValue): Differences {
+export function differences(before: JsonValue, after: JsonValue, redact: Redact = (text) => text): Differences {
   const found: FieldDiff[] = [];
   let more = 0;
   walk(before, after, '', (path, from, to) => {
-    if (found.length < MOST_FIELDS) found.push(field(path, from, to));
+    if (found.length < MOST_FIELDS) found.push(field(path, { from, to, redact }));
     else more += 1;
   });
   return { diff: found, more };
@@ -75,22 +73,26 @@ function byIdentity(list: readonly JsonValue[]): Map<string, JsonValue> | undefi
   return elements;
 }
 
-function field(path: string, before: JsonValue | undefined, after: JsonValue | undefined): FieldDiff {
-  if (SECRET_NAME.test(path)) {
+function field(
+  path: string,
+  what: { from: JsonValue | undefined; to: JsonValue | undefined; redact: Redact },
+): FieldDiff {
+  const { from, to, redact } = what;
+  if (isSecretPath(path)) {
     return {
       path,
       masked: true,
-      ...(before === undefined ? {} : { before: MASK }),
-      ...(after === undefined ? {} : { after: MASK }),
+      ...(from === undefined ? {} : { before: MASK }),
+      ...(to === undefined ? {} : { after: MASK }),
     };
   }
-  if (typeof before === 'string' && typeof after === 'string' && Math.max(before.length, after.length) > LONG_TEXT) {
-    return { path, text: unified(before, after) };
+  if (typeof from === 'string' && typeof to === 'string' && Math.max(from.length, to.length) > LONG_TEXT) {
+    return { path, text: unified(maskedText(from, redact), maskedText(to, redact)) };
   }
   return {
     path,
-    ...(before === undefined ? {} : { before: shown(before) }),
-    ...(after === undefined ? {} : { after: shown(after) }),
+    ...(from === undefined ? {} : { before: shown(from, redact) }),
+    ...(to === undefined ? {} : { after: shown(to, redact) }),
   };
 }
 
@@ -101,18 +103,11 @@ function unified(before: string, after: string): string {
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}\n(cut)` : text;
 }
 
-/** A value small enough to print, with what its names call secret masked. */
-function shown(value: JsonValue): JsonValue {
-  const safe = masked(value);
+/** A value small enough to print, with what is secret in it masked. */
+function shown(value: JsonValue, redact: Redact): JsonValue {
+  const safe = masked(value, redact);
   const text = typeof safe === 'string' ? safe : JSON.stringify(safe);
   return text.length <= LONGEST_VALUE ? safe : `${text.slice(0, LONGEST_VALUE)}… (${text.length} characters)`;
-}
-
-function masked(value: JsonValue): JsonValue {
-  if (isList(value)) return value.map(masked);
-  if (!isObject(value)) return value;
-  const entries = Object.entries(value);
-  return Object.fromEntries(entries.map(([name, inner]) => [name, SECRET_NAME.test(name) ? MASK : masked(inner)]));
 }
 
 function own(object: JsonObject, name: string): JsonValue | undefined {

@@ -1,6 +1,6 @@
 import type { Kind } from '../manifest/manifest.ts';
-import type { Decision } from './decide.ts';
-import type { Reason } from './match.ts';
+import type { Decision } from './decision.ts';
+import type { Reason } from './match-reasons.ts';
 import { supportReason } from './reasons.ts';
 import { capOf, type Cap, type Terms } from './terms.ts';
 import type { Capabilities, Change, LedgerView } from './types.ts';
@@ -15,6 +15,10 @@ export interface GuardContext {
   readonly unknownKinds: ReadonlySet<Kind>;
   /** Objects the ledger says this Sync owns, all of them. */
   readonly owned: number;
+  /** Roles and grants among them. */
+  readonly access: number;
+  /** Owned objects that a complete listing lacks. */
+  readonly gone: number;
   readonly ledger: LedgerView;
   readonly facts: { readonly instance?: string; readonly rights: readonly string[] };
 }
@@ -30,18 +34,23 @@ export function guard(decisions: readonly Decision[], context: GuardContext): De
       instanceChanged(context) ??
       support(decision.change, context) ??
       decision.reason ??
-      forDelete(decision.change, context);
+      forDelete(decision, decision.change, context);
     return reason === undefined ? decision : { ...decision, reason };
   });
-  return capped(lostSight(waiting, context), context);
+  return capped(withheldCreates(waiting, context), context);
 }
 
-function instanceChanged({ ledger, facts, terms }: GuardContext): Reason | undefined {
-  const changed = ledger.instance !== undefined && facts.instance !== undefined && ledger.instance !== facts.instance;
-  if (!changed || terms.approvals.instance === true) return undefined;
+/** Why nothing at all is done: what is known of objects is known of another instance's. */
+export function instanceChanged({ ledger, facts, terms }: GuardContext): Reason | undefined {
+  if (ledger.instance === undefined || ledger.instance === facts.instance) return undefined;
+  if (terms.approvals.instance === true) return undefined;
+  const answers =
+    facts.instance === undefined
+      ? `what answers at this URL does not say any more which instance it is (it was ${ledger.instance})`
+      : `another instance answers at this URL (${facts.instance}, not ${ledger.instance})`;
   return {
     code: 'instance-changed',
-    because: `another instance answers at this URL (${facts.instance}, not ${ledger.instance}).`,
+    because: `${answers}.`,
     remedy:
       'Point the Platform back at the right instance, or accept the new one with "plumbline apply --approve instance".',
   };
@@ -51,8 +60,8 @@ function support(change: Change, context: GuardContext): Reason | undefined {
   return supportReason(context.capabilities[change.kind][change.verb], change.verb, change.key);
 }
 
-function forDelete(change: Change, context: GuardContext): Reason | undefined {
-  if (change.verb !== 'delete' || context.terms.retire === 'Delete') return undefined;
+function forDelete(decision: Decision, change: Change, context: GuardContext): Reason | undefined {
+  if (change.verb !== 'delete' || context.terms.retire === 'Delete' || decision.expired === true) return undefined;
   if (!context.terms.kinds.includes(change.kind)) {
     return {
       code: 'not-selected',
@@ -84,49 +93,60 @@ function forDelete(change: Change, context: GuardContext): Reason | undefined {
   };
 }
 
-/** Law 3: absence is not believed where rights shrank or too much is gone at once. */
-function lostSight(decisions: readonly Decision[], context: GuardContext): Decision[] {
-  const { ledger, facts, terms } = context;
+/** Why what a listing lacks may be there all the same (law 3). */
+export function lostSight(context: GuardContext): Reason | undefined {
+  const { ledger, facts, terms, gone, owned } = context;
   const missing = (ledger.rights ?? []).filter((right) => !facts.rights.includes(right));
-  const gone = decisions.filter(
-    (decision) => decision.change?.verb === 'create' && decision.change.cause === 'vanished',
-  ).length;
-  const most = Math.max(3, Math.ceil(context.owned * 0.2));
-  let reason: Reason | undefined;
   if (missing.length > 0 && terms.approvals.instance !== true) {
-    reason = {
+    return {
       code: 'rights-narrowed',
       because: `this account may do less than last time (lost: ${missing.slice(0, 5).join(', ')}), so what it does not see may still be there.`,
       remedy:
         'Give the account its rights back, or accept the narrower ones with "plumbline apply --approve instance".',
     };
-  } else if (gone > most && terms.approvals.vanished !== true) {
-    reason = {
-      code: 'vanished',
-      because: `${gone} of ${context.owned} owned objects are gone from the platform at once, more than ${most}.`,
-      remedy: 'Check that this is the right instance; then create them anew with "plumbline apply --approve vanished".',
-    };
   }
+  const most = Math.max(3, Math.ceil(owned * 0.2));
+  if (gone <= most || terms.approvals.vanished === true) return undefined;
+  return {
+    code: 'vanished',
+    because: `${gone} of ${owned} owned objects are gone from the platform at once, more than ${most}.`,
+    remedy: 'Check that this is the right instance; then accept it with "plumbline apply --approve vanished".',
+  };
+}
+
+function withheldCreates(decisions: readonly Decision[], context: GuardContext): Decision[] {
+  const reason = lostSight(context);
   if (reason === undefined) return [...decisions];
   return decisions.map((decision) =>
-    decision.change?.verb === 'create' && decision.reason === undefined ? { ...decision, reason } : decision,
+    decision.change?.verb === 'create' && (decision.reason === undefined || mayEnd(decision.reason))
+      ? { ...decision, reason }
+      : decision,
   );
+}
+
+/** Reasons that time alone ends: a person has to hear of the graver one. */
+function mayEnd({ code }: Reason): boolean {
+  return code === 'grace-period';
 }
 
 /** Law 5: more deletes than the cap allows, and none is done. Revocations have a cap of their own (law 16). */
 function capped(decisions: readonly Decision[], context: GuardContext): Decision[] {
   const { terms, revision } = context;
   if (terms.retire === 'Delete' || terms.approvals.deletions === revision) return [...decisions];
-  const over = (deletes: Decision[], cap: Cap) =>
-    deletes.length > capOf(cap, context.owned) ? new Set(deletes) : new Set<Decision>();
-  const due = decisions.filter((decision) => decision.change?.verb === 'delete' && decision.reason === undefined);
+  const over = (deletes: Decision[], cap: Cap, of: number) =>
+    deletes.length > capOf(cap, of) ? new Set(deletes) : new Set<Decision>();
+  const due = decisions.filter(
+    ({ change, reason, expired }) => change?.verb === 'delete' && reason === undefined && expired !== true,
+  );
   const deletions = over(
     due.filter((one) => one.change?.revokes !== true),
     terms.prune.maxDeletions,
+    context.owned,
   );
   const revocations = over(
     due.filter((one) => one.change?.revokes === true),
     terms.prune.maxRevocations,
+    context.access,
   );
   return decisions.map((decision) => {
     if (deletions.has(decision)) return { ...decision, reason: tooMany('delete-cap', deletions.size, context) };
@@ -136,13 +156,12 @@ function capped(decisions: readonly Decision[], context: GuardContext): Decision
   });
 }
 
-function tooMany(
-  code: 'delete-cap' | 'revocation-cap',
-  count: number,
-  { terms, owned, revision }: GuardContext,
-): Reason {
-  const [what, field] =
-    code === 'delete-cap' ? (['objects', 'maxDeletions'] as const) : (['access objects', 'maxRevocations'] as const);
+function tooMany(code: 'delete-cap' | 'revocation-cap', count: number, context: GuardContext): Reason {
+  const { terms, revision } = context;
+  const [what, field, owned] =
+    code === 'delete-cap'
+      ? (['objects', 'maxDeletions', context.owned] as const)
+      : (['access objects', 'maxRevocations', context.access] as const);
   return {
     code,
     because: `this revision would delete ${count} ${what}, more than prune.${field} allows (${capOf(terms.prune[field], owned)} of ${owned} owned); nothing is deleted.`,

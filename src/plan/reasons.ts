@@ -1,4 +1,4 @@
-import type { Reason } from './match.ts';
+import type { Reason } from './match-reasons.ts';
 import type { DesiredObject, Observed, Support, Verb } from './types.ts';
 
 /** Why drift is left standing for now. Times are milliseconds since 1970. */

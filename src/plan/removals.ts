@@ -1,46 +1,82 @@
-import type { Key, Kind } from '../manifest/manifest.ts';
-import { target, type DecideContext, type Decision } from './decide.ts';
-import type { Matches, Reason } from './match.ts';
-import { kindOf, remoteKey, type Observation } from './observation.ts';
-import type { Change, DesiredObject, LedgerView, Notice, Observed, Owned } from './types.ts';
+import type { Kind } from '../manifest/manifest.ts';
+import { holdsMembers } from './access.ts';
+import { target, type DecideContext, type Decision } from './decision.ts';
+import type { Reason } from './match-reasons.ts';
+import { kindOf, remoteKey } from './observation.ts';
+import type { RemovalInput } from './removal-input.ts';
+import type { Change, Intent, LedgerRecord, Observed, Owned } from './types.ts';
 
-/** What a Sync no longer wants, and what it never wanted although it stands there. */
-export interface RemovalInput {
-  readonly desired: ReadonlyMap<Key, DesiredObject>;
-  readonly unknown: { readonly keys: ReadonlySet<Key>; readonly kinds: ReadonlySet<Kind> };
-  readonly matches: Matches;
-  readonly observation: Observation;
-  readonly ledger: LedgerView;
-}
-
-/** One decision per owned object that no manifest mentions; ownership in the ledger is the only licence to delete. */
-export function removals(input: RemovalInput, context: DecideContext): Decision[] {
+/**
+ * One decision per owned object that no manifest mentions; ownership in the ledger is the only licence to delete. `lost`
+ * is why what a listing lacks may be there all the same.
+ */
+export function removals(input: RemovalInput, context: DecideContext, lost?: Reason): Decision[] {
   const renamed = new Set([...input.matches.of.values()].map((match) => match.from));
   const decisions: Decision[] = [];
   const matched = new Set(
     [...input.matches.of.values()].map(({ observed }) => observed && remoteKey(observed.kind, observed.remote)),
   );
   for (const owned of input.ledger.owned.values()) {
-    if (input.desired.has(owned.key) || renamed.has(owned.key) || input.unknown.keys.has(owned.key)) continue;
+    if (input.desired.has(owned.key) || renamed.has(owned.key)) continue;
+    if (input.unknown.keys.has(owned.key)) {
+      decisions.push({ drifted: false, holdsOn: owned.dependsOn });
+      continue;
+    }
     const observed = input.observation.objects.get(remoteKey(kindOf(owned.key), owned.remote));
-    if (observed !== undefined && matched.has(remoteKey(observed.kind, observed.remote))) {
-      // A rename that was cut off between its two entries in the ledger: the object lives on under its new key.
-      decisions.push({ record: { record: 'forget', key: owned.key }, drifted: false });
-      continue;
-    }
-    if (observed === undefined) {
-      if (context.provesAbsence(kindOf(owned.key)))
-        decisions.push({ record: { record: 'forget', key: owned.key }, drifted: false });
-      continue;
-    }
-    decisions.push(remove(owned, observed, input, context));
+    const livesOn = observed !== undefined && matched.has(remoteKey(observed.kind, observed.remote));
+    // A rename that was cut off between its two entries in the ledger lives on under its new key; what is gone is gone.
+    if (livesOn || (observed === undefined && context.provesAbsence(kindOf(owned.key)))) decisions.push(forget(owned));
+    else if (observed !== undefined) decisions.push(remove(owned, observed, input, context));
+    else if (lost !== undefined && input.observation.listed.get(kindOf(owned.key))?.state === 'complete')
+      decisions.push(doubtful(owned, lost));
   }
   return decisions;
 }
 
+/**
+ * Objects that an interrupted create left, whose manifest has gone meanwhile: they enter the ledger, so that they are
+ * removed like everything else that we made.
+ */
+export function leftovers(input: RemovalInput, context: DecideContext): LedgerRecord[] {
+  const isLeft = (intent: Intent) =>
+    intent.verb === 'create' && !input.desired.has(intent.key) && !input.ledger.owned.has(intent.key);
+  return input.ledger.intents.filter(isLeft).flatMap((intent): LedgerRecord[] => {
+    const claims = input.matches.others.filter(
+      ({ marker }) => marker?.key === intent.key && marker.owner === context.terms.owner,
+    );
+    const [observed] = claims;
+    if (observed === undefined || claims.length > 1) return [];
+    const owned: Owned = {
+      key: intent.key,
+      remote: observed.remote,
+      title: observed.title,
+      fingerprint: intent.fingerprint ?? observed.fingerprint,
+      secretHashes: {},
+      how: 'created',
+      dependsOn: [],
+      file: '',
+      revision: context.revision,
+      allowDataLoss: false,
+    };
+    return [{ record: 'own', owned }];
+  });
+}
+
+function forget(owned: Owned): Decision {
+  return { record: { record: 'forget', key: owned.key }, drifted: false };
+}
+
+/** Gone, it seems; who owns it is not forgotten on the strength of that alone. */
+function doubtful(owned: Owned, reason: Reason): Decision {
+  const remote = { id: owned.remote, version: '' };
+  return { change: { ...base(owned), verb: 'delete', cause: 'removed', remote }, reason, drifted: false };
+}
+
 function remove(owned: Owned, observed: Observed, input: RemovalInput, context: DecideContext): Decision {
-  const kind = kindOf(owned.key);
+  const other = otherOwner(observed, context);
   if (context.terms.retire === 'Orphan' || context.terms.release.includes(owned.key)) {
+    // The marker of another owner is not ours to take away.
+    if (other !== undefined) return forget(owned);
     return { change: { ...base(owned), verb: 'release', cause: 'released', ...target(observed) }, drifted: false };
   }
   const change: Change = {
@@ -49,14 +85,48 @@ function remove(owned: Owned, observed: Observed, input: RemovalInput, context: 
     cause: 'removed',
     ...target(observed),
     ...(observed.holds === undefined ? {} : { holds: observed.holds }),
-    ...(kind === 'AccessGrant' || kind === 'AccessRole' ? { revokes: true as const } : {}),
+    ...(isAccess(kindOf(owned.key)) ? { revokes: true as const } : {}),
   };
-  const reason = unmanagedMembers(owned, observed, input) ?? dataLoss(owned, observed);
+  const reason =
+    takenOver(owned, other) ??
+    unproven(owned, observed, context) ??
+    holdsMembers(owned, observed, input, context) ??
+    dataLoss(owned, observed);
   return reason === undefined ? { change, drifted: false } : { change, reason, drifted: false };
+}
+
+function isAccess(kind: Kind): boolean {
+  return kind === 'AccessGrant' || kind === 'AccessRole';
 }
 
 function base(owned: Owned) {
   return { key: owned.key, kind: kindOf(owned.key), title: owned.title, dependsOn: owned.dependsOn };
+}
+
+function otherOwner({ marker }: Observed, { terms }: DecideContext): string | undefined {
+  if (marker === undefined || marker.owner === terms.owner || terms.previousOwners.includes(marker.owner))
+    return undefined;
+  return marker.owner;
+}
+
+function takenOver(owned: Owned, other: string | undefined): Reason | undefined {
+  if (other === undefined) return undefined;
+  return {
+    code: 'foreign-owner',
+    because: `${owned.key} says that it belongs to ${other} now, so it is not deleted.`,
+    remedy: `Run "plumbline release ${owned.key}" to let go of it.`,
+  };
+}
+
+/** Platforms give the ids of deleted objects to new ones: neither marker nor title says that this is still ours. */
+function unproven(owned: Owned, observed: Observed, context: DecideContext): Reason | undefined {
+  if (!context.marks(observed.kind) || observed.marker !== undefined || observed.title === owned.title)
+    return undefined;
+  return {
+    code: 'unproven-ownership',
+    because: `what stands where ${owned.key} stood ("${observed.title}", ${observed.remote}) has neither its title nor its marker.`,
+    remedy: `Remove it on the platform if it is to go, or run "plumbline release ${owned.key}".`,
+  };
 }
 
 function dataLoss(owned: Owned, observed: Observed): Reason | undefined {
@@ -67,69 +137,4 @@ function dataLoss(owned: Owned, observed: Observed): Reason | undefined {
     remedy:
       'Put the manifest back with the annotation "plumbline.dev/allow-data-loss: \\"true\\"", let it apply, then remove it; or release it.',
   };
-}
-
-/** A role is not deleted under people whom somebody else gave it to. */
-function unmanagedMembers(owned: Owned, observed: Observed, input: RemovalInput): Reason | undefined {
-  if (observed.kind !== 'AccessRole') return undefined;
-  const names = new Set([owned.title, owned.key.slice(owned.key.indexOf('/') + 1)]);
-  const members = unmanagedGrants(input).filter((grant) => grant.role !== undefined && names.has(grant.role));
-  if (members.length === 0) return undefined;
-  return {
-    code: 'unmanaged-members',
-    because: `${owned.key} has ${members.length} grant(s) that Plumbline did not make (${members
-      .slice(0, 3)
-      .map((grant) => grant.title)
-      .join(', ')}).`,
-    remedy: 'Take those grants away on the platform first, or put them under management.',
-  };
-}
-
-/** Grants on the platform that no manifest and no ledger entry of ours stands for. */
-function unmanagedGrants(input: RemovalInput): Observed[] {
-  const owned = new Set([...input.ledger.owned.values()].map((one) => remoteKey(kindOf(one.key), one.remote)));
-  return input.matches.others.filter(
-    (observed) =>
-      observed.kind === 'AccessGrant' &&
-      observed.marker === undefined &&
-      !owned.has(remoteKey(observed.kind, observed.remote)) &&
-      !input.ledger.ownedByOthers.has(remoteKey(observed.kind, observed.remote)),
-  );
-}
-
-/** Access that Plumbline did not give: reported, and taken away only where role or Sync say `exclusive` (OWNERSHIP.md). */
-export function unmanagedAccess(
-  input: RemovalInput,
-  context: DecideContext,
-): { decisions: Decision[]; notices: Notice[] } {
-  const roles = [...input.desired.values()].filter((object) => object.kind === 'AccessRole');
-  const decisions: Decision[] = [];
-  const notices: Notice[] = [];
-  for (const grant of unmanagedGrants(input)) {
-    const role = roles.find((one) => one.title === grant.role || one.key === `AccessRole/${grant.role ?? ''}`);
-    if (role !== undefined && (role.exclusive || context.terms.exclusive)) {
-      const key: Key = `AccessGrant/${grant.remote}`;
-      const change: Change = {
-        key,
-        kind: 'AccessGrant',
-        title: grant.title,
-        dependsOn: [],
-        verb: 'delete',
-        cause: 'removed',
-        ...target(grant),
-        revokes: true,
-      };
-      decisions.push({ change, drifted: true });
-    } else if (role !== undefined) {
-      notices.push({
-        kind: 'AccessGrant',
-        remote: grant.remote,
-        title: grant.title,
-        code: 'unmanaged-access',
-        message: `"${grant.title}" has the role ${role.title} and Plumbline did not grant it.`,
-        remedy: `Add an AccessGrant for it, take it away on the platform, or set "exclusive: true" on ${role.key}.`,
-      });
-    }
-  }
-  return { decisions, notices };
 }

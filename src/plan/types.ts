@@ -179,6 +179,8 @@ export type Change =
         readonly overwritesDrift: boolean;
         readonly who?: Who;
         readonly from?: Key;
+        /** What the object on the platform still refers to, and will not any more: not to be deleted before this went through. */
+        readonly formerly?: readonly Key[];
       })
   | (ChangeBase &
       Wanted &

@@ -1,6 +1,6 @@
 import type { Key } from '../manifest/manifest.ts';
-import type { Reason } from '../plan/match.ts';
-import type { Plan } from '../plan/types.ts';
+import type { Reason } from '../plan/match-reasons.ts';
+import type { Change, Plan } from '../plan/types.ts';
 import { openAt, type Window } from './windows.ts';
 
 /** The rules under which changes may be applied at all. */
@@ -17,8 +17,25 @@ export interface Rules {
 export function review(plan: Plan, rules: Rules, now: number): ReadonlyMap<Key, Reason> {
   const reason = suspended(rules) ?? closed(rules, now);
   if (reason === undefined) return new Map();
-  const waiting = plan.stages.flat().filter((change) => change.revokes !== true);
-  return new Map(waiting.map((change) => [change.key, reason]));
+  const changes = plan.stages.flat();
+  const passes = neededToRevoke(changes);
+  return new Map(changes.flatMap((change) => (passes.has(change.key) ? [] : [[change.key, reason] as const])));
+}
+
+/** Revocations, and what has to be made so that they can be carried out (the narrower role that replaces a wide one). */
+function neededToRevoke(changes: readonly Change[]): ReadonlySet<Key> {
+  const creates = new Map(
+    changes.flatMap((change) => (change.verb === 'create' ? [[change.key, [change]] as const] : [])),
+  );
+  const passes = new Set<Key>();
+  const open = changes.filter((change) => change.revokes === true);
+  for (let change = open.pop(); change !== undefined; change = open.pop()) {
+    if (passes.has(change.key)) continue;
+    passes.add(change.key);
+    if (change.verb === 'delete') continue;
+    for (const need of change.dependsOn) open.push(...(creates.get(need) ?? []));
+  }
+  return passes;
 }
 
 function suspended({ suspended }: Rules): Reason | undefined {

@@ -4,7 +4,7 @@ import type { JsonObject, Key, Manifest } from '../manifest/manifest.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
 import type { DesiredObject, Owner } from '../plan/types.ts';
 import type { SecretScope, SecretValue, Secrets } from '../secrets/secrets.ts';
-import type { Normal, PassMemory } from './memory.ts';
+import { stampOf, type Normal, type PassMemory } from './memory.ts';
 
 /** Definitions read and normalised at once. */
 const AT_ONCE = 32;
@@ -86,8 +86,9 @@ async function normalizeOne(
 ): Promise<DesiredObject> {
   const { memory } = context;
   let normal = memory.normal.get(manifest.key);
-  if (normal?.manifest !== manifest.fingerprint) {
-    normal = normalOf(manifest, await contentOf(manifest, context.driver, signal));
+  const stamp = stampOf(manifest);
+  if (normal?.manifest !== stamp) {
+    normal = normalOf(manifest, stamp, await contentOf(manifest, context.driver, signal));
     memory.normal.set(manifest.key, normal);
   }
   const values = await secretsOf(manifest, context);
@@ -113,11 +114,11 @@ async function normalizeOne(
   };
 }
 
-function normalOf(manifest: Manifest, content: JsonObject): Normal {
+function normalOf(manifest: Manifest, stamp: string, content: JsonObject): Normal {
   const leavesActive = manifest.kind === 'Workflow' && content['active'] === undefined;
   const expiresAt = typeof content['expiresAt'] === 'string' ? Date.parse(content['expiresAt']) : undefined;
   return {
-    manifest: manifest.fingerprint,
+    manifest: stamp,
     fingerprint: fingerprint(content, ignored(manifest, leavesActive)),
     leavesActive,
     exclusive: content['exclusive'] === true,

@@ -1,9 +1,11 @@
+import { hash } from 'node:crypto';
 import type { Facts } from '../drivers/driver.ts';
-import type { Key } from '../manifest/manifest.ts';
+import type { Key, Manifest } from '../manifest/manifest.ts';
+import { canonical } from '../plan/fingerprint.ts';
 
 /** What normalising one manifest gave, so that a quiet pass need not read a single definition. */
 export interface Normal {
-  /** Of the manifest that was normalised. */
+  /** Stamp of the manifest that was normalised. */
   readonly manifest: string;
   /** Of its normal form. */
   readonly fingerprint: string;
@@ -14,6 +16,16 @@ export interface Normal {
 }
 
 /**
+ * Equal exactly when two readings of a manifest ask for the same: its fingerprint names the content, and what stands beside
+ * the content (annotations, ignored fields, former names, the file) steers a pass just as well.
+ */
+export function stampOf(manifest: Manifest): string {
+  const { fingerprint, title, annotations, ignoreFields, renamedFrom, dependsOn, origin } = manifest;
+  const beside = [title, canonical(annotations), ignoreFields, renamedFrom, dependsOn, origin.file];
+  return hash('sha256', `${fingerprint}${JSON.stringify(beside)}`, 'base64');
+}
+
+/**
  * What one Sync on one Platform remembers from pass to pass. Losing it costs time, never correctness: the next pass
  * looks at everything.
  */
@@ -21,7 +33,7 @@ export class PassMemory {
   readonly normal = new Map<Key, Normal>();
   /** What the platform said of itself last. */
   facts: Facts | undefined;
-  /** Fingerprints of the manifests that the last finished pass saw; undefined until a pass has looked at everything. */
+  /** Stamps of the manifests that the last finished pass saw; undefined until a pass has looked at everything. */
   seen: ReadonlyMap<Key, string> | undefined;
   /** Keys that were not in order when the last pass ended: they are looked at again, whatever the next commit touches. */
   readonly unsettled = new Set<Key>();

@@ -1,6 +1,6 @@
 import type { Driver, Look } from '../drivers/driver.ts';
 import type { Key, Kind } from '../manifest/manifest.ts';
-import type { Match, Matches } from '../plan/match.ts';
+import type { Match, Matches } from '../plan/matches.ts';
 import { differences, type Differences } from '../plan/diff.ts';
 import { parsePointer, without } from '../plan/fingerprint.ts';
 import { kindOf, remoteKey, type Observation, type RemoteKey } from '../plan/observation.ts';
@@ -63,6 +63,8 @@ export async function compareContents(
     readonly driver: Pick<Driver, 'observe'>;
     readonly observation: Observation;
     desired(key: Key): Promise<JsonObject>;
+    /** Replaces secrets that are known by value. */
+    readonly redact: (text: string) => string;
   },
   signal: AbortSignal,
 ): Promise<Map<Key, Differences>> {
@@ -79,7 +81,8 @@ export async function compareContents(
       const object = found.get(remoteKey(observed.kind, observed.remote));
       if (object === undefined) continue;
       const after = await from.desired(desired.key);
-      result.set(desired.key, differences(compared(object.value, desired.ignore), compared(after, desired.ignore)));
+      const before = compared(object.value, desired.ignore);
+      result.set(desired.key, differences(before, compared(after, desired.ignore), from.redact));
     }
   }
   return result;

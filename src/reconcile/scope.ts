@@ -1,4 +1,5 @@
 import type { Key, Manifest } from '../manifest/manifest.ts';
+import { stampOf } from './memory.ts';
 import type { Pass } from './pass.ts';
 
 /** A commit that touches more than this is looked at whole. */
@@ -16,10 +17,12 @@ export function scopeOf(pass: Pass, manifests: ReadonlyMap<Key, Manifest>): Read
     return undefined;
   const keys = new Set(memory.unsettled);
   for (const [key, manifest] of manifests) {
-    if (seen.get(key) === manifest.fingerprint) continue;
+    if (seen.get(key) === stampOf(manifest)) continue;
     keys.add(key);
     for (const old of manifest.renamedFrom) keys.add(old);
   }
   for (const key of seen.keys()) if (!manifests.has(key)) keys.add(key);
-  return keys.size > MOST ? undefined : keys;
+  // Who has a role is known from all grants only, and a role is narrowed or deleted with regard to them.
+  const roles = [...keys].some((key) => key.startsWith('AccessRole/'));
+  return keys.size > MOST || roles ? undefined : keys;
 }
