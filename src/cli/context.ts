@@ -1,8 +1,11 @@
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import type { Colors } from 'picocolors/types';
 import type { Operations } from '../daemon/operations.ts';
 import type { Environment } from './environment.ts';
+
+/** Functions that colour text, or leave it as it is. */
+export type Colors = ReturnType<typeof pc.createColors>;
 
 /** Flags that every command takes. */
 export interface GlobalFlags {
@@ -10,7 +13,7 @@ export interface GlobalFlags {
   readonly stateDir: string;
   readonly listen: string;
   readonly installation: string;
-  readonly logFormat: 'json' | 'pretty' | undefined;
+  readonly logFormat: 'json' | 'pretty';
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
 }
 
@@ -36,8 +39,10 @@ export interface Context {
 /** One command: adds itself to the program. */
 export type Register = (program: Command, context: Context) => void;
 
+/** The flags with their paths made whole, so that nothing below depends on the working directory. */
 export function globalFlags(command: Command): GlobalFlags {
-  return command.optsWithGlobals<GlobalFlags>();
+  const flags = command.optsWithGlobals<GlobalFlags>();
+  return { ...flags, config: resolve(flags.config), stateDir: resolve(flags.stateDir) };
 }
 
 /** Prints as JSON where `-o json` asked for it, else as text. */

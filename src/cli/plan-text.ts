@@ -1,6 +1,6 @@
-import type { Colors } from 'picocolors/types';
 import { formatOrigin, formatProblem } from '../errors.ts';
 import type { PassJson } from '../daemon/pass-json.ts';
+import type { Colors } from './context.ts';
 import type { JsonValue } from '../manifest/manifest.ts';
 import type { Change, FieldDiff, Notice, Plan, Verb, Withheld } from '../plan/types.ts';
 

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { simpleGit } from 'simple-git';
+import { stringify } from 'yaml';
+import { ReconcilerError } from '../errors.ts';
+
+/** Where the parts of the demo are. */
+export interface Demo {
+  /** The git repository that people edit. */
+  readonly repository: string;
+  readonly configuration: string;
+  readonly secrets: string;
+  /** Whether this run made it, rather than finding it. */
+  readonly fresh: boolean;
+}
+
+/** The sample manifests lie beside the source, and beside the compiled program in the package. */
+const MANIFESTS = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', 'manifests');
+
+const SECRETS = ['crm-passphrase', 'alice-password', 'maker-password'] as const;
+
+/**
+ * Makes what the demo needs below `<stateDir>/demo`, and leaves alone what is there: a second run goes on where the
+ * first one was.
+ * @throws ReconcilerError when git is missing or the folder cannot be written.
+ */
+export async function prepareDemo(stateDir: string): Promise<Demo> {
+  const home = resolve(stateDir, 'demo');
+  const repository = join(home, 'repo');
+  const fresh = !existsSync(join(repository, '.git'));
+  await mkdir(home, { recursive: true });
+  const secrets = join(home, 'secrets');
+  await makeSecrets(secrets);
+  if (fresh) await makeRepository(repository);
+  const configuration = join(home, 'plumbline.yaml');
+  if (!existsSync(configuration)) await writeFile(configuration, configurationText(repository, secrets));
+  return { repository, configuration, secrets, fresh };
+}
+
+/** The password of the person who edits flows in the demo's editor. */
+export async function makerPassword({ secrets }: Demo): Promise<string> {
+  return (await readFile(join(secrets, 'maker-password'), 'utf8')).trim();
+}
+
+async function makeSecrets(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const name of SECRETS) {
+    const file = join(folder, name);
+    if (!existsSync(file)) await writeFile(file, `${randomBytes(12).toString('base64url')}\n`, { mode: 0o600 });
+  }
+}
+
+/** Built aside and moved into place, so that a run that is cut off leaves no half repository behind. */
+async function makeRepository(repository: string): Promise<void> {
+  const building = `${repository}.building`;
+  await rm(building, { recursive: true, force: true });
+  await rm(repository, { recursive: true, force: true });
+  await cp(MANIFESTS, building, { recursive: true });
+  const git = simpleGit({ baseDir: building });
+  try {
+    await git.init(['--initial-branch=main']);
+    await git.addConfig('user.name', 'Plumbline demo');
+    await git.addConfig('user.email', 'demo@plumbline.invalid');
+    await git.addConfig('commit.gpgsign', 'false');
+    await git.add('.');
+    await git.commit('Order management as it stands in production');
+  } catch (cause) {
+    throw new ReconcilerError('the demo repository could not be made', 'never', {
+      cause,
+      remedy: 'Install git 2.30 or newer and start again.',
+    });
+  }
+  await rename(building, repository);
+}
+
+function configurationText(repository: string, secrets: string): string {
+  const platform = {
+    apiVersion: 'plumbline.dev/v1alpha1',
+    kind: 'Platform',
+    metadata: { name: 'node-red', labels: { environment: 'demo' } },
+    spec: { driver: 'node-red', hosted: { port: 1880 } },
+  };
+  const sync = {
+    apiVersion: 'plumbline.dev/v1alpha1',
+    kind: 'Sync',
+    metadata: { name: 'order-management' },
+    spec: {
+      source: { git: { url: pathToFileURL(repository).href, ref: { branch: 'main' } } },
+      platform: 'node-red',
+      interval: '10s',
+      retryInterval: '2s',
+      drift: 'revert',
+      // Long enough to see the change in the editor, short enough not to wait for it.
+      gracePeriod: '5s',
+      prune: { enabled: true, maxDeletions: '50%' },
+      secrets: { dir: secrets },
+      variables: { environment: 'demo', crmHost: 'crm.example.com' },
+    },
+  };
+  return `${stringify(platform)}---\n${stringify(sync)}`;
+}

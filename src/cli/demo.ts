@@ -1,0 +1,119 @@
+import { relative } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { StatusResult } from '../daemon/operations.ts';
+import { startDaemon, type Daemon } from '../daemon/service.ts';
+import { runUntilStopped } from '../daemon/signals.ts';
+import { globalFlags, type Context, type Register } from './context.ts';
+import { makerPassword, prepareDemo, type Demo } from './demo-repository.ts';
+import { daemonOptions } from './start.ts';
+
+/** Milliseconds the first pass may take before the demo says what it waits for. */
+const PATIENCE = 60_000;
+
+export const registerDemo: Register = (program, context) => {
+  const command = program
+    .command('demo')
+    .description('try it: a Node-RED of its own, kept as a git repository of its own says');
+  command.action(async () => {
+    const flags = globalFlags(command);
+    const demo = await prepareDemo(flags.stateDir);
+    const where = relative(context.environment.cwd, demo.repository) || '.';
+    context.print(
+      demo.fresh
+        ? `Made the git repository ${where} from the sample manifests.`
+        : `Going on with the git repository ${where}.`,
+    );
+    context.print('Starting Node-RED and the daemon …');
+    const options = daemonOptions({ ...flags, config: demo.configuration, logFormat: 'pretty' }, context);
+    const daemon = await startDaemon({ ...options, logLevel: flags.logLevel === 'info' ? 'warn' : flags.logLevel });
+    const follow = tell(daemon, context);
+    const running = runUntilStopped(daemon);
+    await Promise.race([running, converged(daemon, demo, context)]);
+    const code = await running;
+    follow.abort();
+    context.print('Stopped. "npm start" goes on where it was; delete .plumbline to begin anew.');
+    context.exit(code);
+  });
+};
+
+/** Waits for the first pass and says where everything is. */
+async function converged(daemon: Daemon, demo: Demo, context: Context): Promise<void> {
+  const { operations, engine } = daemon.workshop;
+  const started = Date.now();
+  let status = await operations.status({});
+  while (!settled(status) && Date.now() - started < PATIENCE) {
+    await pause(100);
+    status = await operations.status({});
+  }
+  const editor = (await engine.platforms.url('node-red')) ?? '(not started)';
+  const [sync] = status.syncs;
+  const ready = sync?.conditions.find((condition) => condition.type === 'Ready');
+  if (sync === undefined || ready?.status !== 'True') return context.print(`Not in sync yet: ${ready?.message ?? 'no pass has ended'}`);
+  context.print(
+    guide({ demo, editor, daemon, owned: sync.inventory.length, password: await makerPassword(demo) }, context),
+  );
+}
+
+function settled({ syncs }: StatusResult): boolean {
+  return (
+    syncs.length > 0 &&
+    syncs.every((sync) =>
+      sync.conditions.some((condition) => condition.type === 'Ready' && condition.status !== 'Unknown'),
+    )
+  );
+}
+
+interface Places {
+  readonly demo: Demo;
+  readonly editor: string;
+  readonly daemon: Daemon;
+  readonly owned: number;
+  readonly password: string;
+}
+
+function guide({ demo, editor, daemon, owned, password }: Places, { colours, environment }: Context): string {
+  const repository = relative(environment.cwd, demo.repository) || '.';
+  const { bold, dim } = colours;
+  return `
+${bold(`${owned} objects stand on Node-RED as git says.`)}
+
+  editor      ${editor}   ${dim('user maker, password')} ${password}
+  repository  ${repository}
+  metrics     ${daemon.url}/metrics
+  status      npx plumbline status ${dim('(or: node src/main.ts status)')}
+
+${bold('Try')}
+  curl -s ${editor}/orders -H 'content-type: application/json' -d '{"id": "A-1", "customer": "acme", "amount": 120}'
+                            an order, taken by the flow that git describes
+  ${dim('edit')} ${repository}/workflows/order-fulfillment.json ${dim('and commit')}
+                            live within a second
+  ${dim('change a flow in the editor and press Deploy')}
+                            found at once, archived, and reverted after five seconds, with your name
+  ${dim('delete a tab in the editor')}
+                            restored
+  npx plumbline plan | history | events --follow | restore
+
+What happens is told here. Ctrl-C stops it.
+`;
+}
+
+/** Prints events as they come, as the daemon keeps them. */
+function tell(daemon: Daemon, context: Context): AbortController {
+  const stop = new AbortController();
+  const { operations } = daemon.workshop;
+  const follow = async () => {
+    let after: number | undefined = (await operations.events({ limit: 1 })).at(-1)?.id ?? 0;
+    while (!stop.signal.aborted) {
+      await pause(200, undefined, { signal: stop.signal });
+      const events = await operations.events({ after, limit: 100 });
+      for (const event of events) {
+        context.print(
+          `${new Date(event.at).toISOString().slice(11, 19)}  ${event.type.padEnd(10)}  ${event.key ?? event.sync ?? ''}  ${event.message}`,
+        );
+        after = Math.max(after, event.id);
+      }
+    }
+  };
+  follow().catch(() => undefined);
+  return stop;
+}

@@ -1,0 +1,77 @@
+import { Command, Option } from 'commander';
+import { registerApply } from './apply.ts';
+import { registerCheck } from './check.ts';
+import type { Context, Register } from './context.ts';
+import { registerDemo } from './demo.ts';
+import { registerDiff } from './diff.ts';
+import { VARIABLES } from './environment.ts';
+import { registerEvents } from './events.ts';
+import { registerExport } from './export.ts';
+import { registerHistory } from './history.ts';
+import { registerPlan } from './plan.ts';
+import { registerReconcile } from './reconcile.ts';
+import { registerRelease } from './release.ts';
+import { registerRestore } from './restore.ts';
+import { registerResume } from './resume.ts';
+import { registerSchema } from './schema.ts';
+import { registerStart } from './start.ts';
+import { registerStatus } from './status.ts';
+import { registerSuspend } from './suspend.ts';
+import { registerTree } from './tree.ts';
+import { registerValidate } from './validate.ts';
+import { version } from './version.ts';
+
+const COMMANDS: readonly Register[] = [
+  registerStart,
+  registerDemo,
+  registerCheck,
+  registerValidate,
+  registerPlan,
+  registerDiff,
+  registerApply,
+  registerExport,
+  registerStatus,
+  registerTree,
+  registerEvents,
+  registerHistory,
+  registerReconcile,
+  registerSuspend,
+  registerResume,
+  registerRelease,
+  registerRestore,
+  registerSchema,
+];
+
+/** The whole command line; parsing it runs a command. */
+export function createProgram(context: Context): Command {
+  const { variables } = context.environment;
+  const global = (name: keyof typeof VARIABLES, flags: string, description: string, fallback: string) =>
+    new Option(flags, `${description} (also ${VARIABLES[name]})`).default(variables[VARIABLES[name]] ?? fallback);
+  const program = new Command('plumbline')
+    .description('GitOps for low-code platforms: git says how they stand, Plumbline keeps them so.')
+    .version(version())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.print(text.trimEnd()),
+      writeErr: (text) => context.remark(text.trimEnd()),
+    })
+    .showSuggestionAfterError()
+    .addOption(global('config', '--config <path>', 'file or folder of Platform and Sync documents', 'plumbline.yaml'))
+    .addOption(global('stateDir', '--state-dir <path>', 'where ledger, keys and caches are kept', '.plumbline'))
+    .addOption(global('listen', '--listen <host:port>', 'where metrics, health and API are served', '127.0.0.1:8480'))
+    .addOption(global('installation', '--installation <id>', 'id of this installation, part of every owner', 'default'))
+    .addOption(
+      global('logLevel', '--log-level <level>', 'what is logged', 'info').choices(['error', 'warn', 'info', 'debug']),
+    )
+    .addOption(
+      new Option(
+        '--log-format <format>',
+        `json or pretty; pretty on a terminal, json elsewhere (also ${VARIABLES.logFormat})`,
+      )
+        .choices(['json', 'pretty'])
+        .default(variables[VARIABLES.logFormat] ?? (context.environment.terminal ? 'pretty' : 'json')),
+    );
+  for (const register of COMMANDS) register(program, context);
+  for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput());
+  return program;
+}

@@ -1,0 +1,60 @@
+import { ReconcilerError } from '../errors.ts';
+import type { Operations } from '../daemon/operations.ts';
+import { daemonOf, remoteOperations } from '../daemon/remote-operations.ts';
+import { openWorkshop } from '../daemon/service.ts';
+import { holderOf } from '../ledger/lock.ts';
+import type { Context, GlobalFlags, Session } from './context.ts';
+import { version } from './version.ts';
+
+/**
+ * A way to the operations: the daemon that holds this state directory, else this process itself, which then holds it for
+ * as long as the command runs. There is one writer either way (OWNERSHIP.md, Writers).
+ * @throws ReconcilerError `state-locked` when another command holds it, `configuration-…` when there is nothing to work on.
+ */
+export async function openSession(flags: GlobalFlags, context: Context): Promise<Session> {
+  if (holderOf(flags.stateDir) !== undefined && daemonOf(flags.stateDir) !== undefined) {
+    return session(remoteOperations(flags.stateDir), () => Promise.resolve());
+  }
+  const workshop = await openWorkshop({
+    configPath: flags.config,
+    stateDir: flags.stateDir,
+    installation: flags.installation,
+    version: version(),
+    environment: context.environment.variables,
+    logFormat: flags.logFormat,
+    // What happens is told by the command itself; the log is for what it does not expect.
+    logLevel: flags.logLevel === 'debug' ? 'debug' : 'error',
+  });
+  context.signal.addEventListener('abort', () => workshop.abort(new Error('interrupted')), { once: true });
+  const local = session(workshop.operations, async () => workshop[Symbol.asyncDispose]());
+  return { ...local, reconcile: refuseReconcile };
+}
+
+function refuseReconcile(): Promise<never> {
+  return Promise.reject(
+    new ReconcilerError('no daemon runs on this state directory, so there is nobody to look again', 'never', {
+      code: 'daemon-unreachable',
+      remedy: 'Start one with "plumbline start", or use "plumbline apply".',
+    }),
+  );
+}
+
+function session(operations: Operations, close: () => Promise<void>): Session {
+  return {
+    status: (args) => operations.status(args),
+    check: (args) => operations.check(args),
+    export: (args) => operations.export(args),
+    plan: (args) => operations.plan(args),
+    apply: (args) => operations.apply(args),
+    reconcile: (args) => operations.reconcile(args),
+    suspend: (args) => operations.suspend(args),
+    resume: (args) => operations.resume(args),
+    release: (args) => operations.release(args),
+    restore: (args) => operations.restore(args),
+    history: (args) => operations.history(args),
+    events: (args) => operations.events(args),
+    tree: (args) => operations.tree(args),
+    archived: (args) => operations.archived(args),
+    [Symbol.asyncDispose]: close,
+  };
+}
