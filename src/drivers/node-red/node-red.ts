@@ -87,22 +87,22 @@ export class NodeRedDriver implements Driver {
   }
 
   async *observe(look: Look, signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
-    const kinds = new Set(look.kinds);
     const flowKinds = look.kinds.filter((kind) => !isAccess(kind));
-    if (flowKinds.length > 0) {
-      const snapshot = await this.#client.flows(signal);
-      this.#last = snapshot;
-      const objects = objectsIn(snapshot, kinds, await this.#changes(signal));
-      const integrations: RemoteObject[] = [];
-      for (const object of objects) {
-        if (object.kind === 'Integration') integrations.push(object);
-        else yield object;
-      }
-      yield* await this.#secrets.add(integrations, { client: this.#client, snapshot }, signal);
-      for (const listed of flowKinds) yield { listed, complete: true };
-    }
     const access = look.kinds.filter(isAccess);
-    if (access.length > 0) yield* this.#access.observe(access, signal);
+    if (flowKinds.length > 0) yield* listing(flowKinds, this.#observeFlows(flowKinds, signal));
+    if (access.length > 0) yield* listing(access, this.#access.observe(access, signal));
+  }
+
+  async *#observeFlows(kinds: readonly Kind[], signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
+    const snapshot = await this.#client.flows(signal);
+    this.#last = snapshot;
+    const integrations: RemoteObject[] = [];
+    for (const object of objectsIn(snapshot, new Set(kinds), await this.#changes(signal))) {
+      if (object.kind === 'Integration') integrations.push(object);
+      else yield object;
+    }
+    yield* await this.#secrets.add(integrations, { client: this.#client, snapshot }, signal);
+    for (const listed of kinds) yield { listed, complete: true };
   }
 
   normalize(kind: Kind, spec: JsonObject): JsonObject {
@@ -203,6 +203,20 @@ export class NodeRedDriver implements Driver {
         ? ["Plumbline's add-on is not installed: no executions, no access, no names of who changed what."]
         : []),
     ];
+  }
+}
+
+/** A listing that broke half-way proves nothing of its kinds; only a platform that is not there at all is an error. */
+async function* listing(
+  kinds: readonly Kind[],
+  objects: AsyncIterable<RemoteObject | Listed>,
+): AsyncGenerator<RemoteObject | Listed> {
+  try {
+    yield* objects;
+  } catch (error) {
+    const failure = asReconcilerError(error);
+    if (failure.code === 'platform-unreachable' || failure.code === 'aborted') throw failure;
+    for (const listed of kinds) yield { listed, complete: false, because: failure.message };
   }
 }
 

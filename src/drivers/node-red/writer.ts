@@ -71,7 +71,7 @@ export class Writer {
     } catch (error) {
       const failure = asReconcilerError(error);
       if (failure.code === 'outcome-unknown' && !signal.aborted) return await this.#lookAgain(merged, signal);
-      if (failure.code !== 'refused') throw failure;
+      if (failure.code !== 'refused' && failure.code !== 'too-large') throw failure;
       return await this.#split(merged.done, failure, signal);
     }
     if (rev === 'stale') return 'again';

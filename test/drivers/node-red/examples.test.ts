@@ -45,16 +45,21 @@ describe('The example flows of Node-RED', () => {
     expect(files).to.equal(113);
     await using driver = connect(server.url);
     const steps = (kind: string): Step[] =>
-      objects.filter((object) => object.kind === kind).map(({ name, kind: of, spec }) => writeStep({ name, kind: of, spec }));
+      objects
+        .filter((object) => object.kind === kind)
+        .map(({ name, kind: of, spec }) => writeStep({ name, kind: of, spec }));
     expect(await driver.preflight([...steps('Integration'), ...steps('Workflow')], never())).to.deep.equal([]);
     for (const stage of [steps('Integration'), steps('Workflow')]) {
       expect((await apply(driver, stage)).filter((outcome) => outcome !== 'applied')).to.deep.equal([]);
     }
     const there = await listed(driver);
     for (const object of objects) {
-      const { active: _, ...seen } = there.find(({ marker, remote }) =>
-        object.kind === 'Workflow' ? marker?.key === `Workflow/${object.name}` : remote === driver.idFor('default/demo', `Integration/${object.name}`),
-      )?.value ?? {};
+      const { active: _, ...seen } =
+        there.find(({ marker, remote }) =>
+          object.kind === 'Workflow'
+            ? marker?.key === `Workflow/${object.name}`
+            : remote === driver.idFor('default/demo', `Integration/${object.name}`),
+        )?.value ?? {};
       expect(seen, object.title).to.deep.equal(driver.normalize(object.kind, object.spec));
     }
     expect(there).to.have.lengthOf(objects.length);

@@ -47,9 +47,7 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
   const lines = [
     `module.exports = { uiHost: '127.0.0.1', credentialSecret: 'test', telemetry: { enabled: false },`,
     `  ${options.adminAuth === true ? auth : ''} ${options.settings ?? ''} };`,
-    options.addon === true
-      ? `module.exports = require(${JSON.stringify(ADDON)}).wrap(module.exports);`
-      : '',
+    options.addon === true ? `module.exports = require(${JSON.stringify(ADDON)}).wrap(module.exports);` : '',
   ];
   writeFileSync(join(userDir, 'settings.js'), lines.join('\n'));
   const url = `http://127.0.0.1:${port}`;
@@ -87,7 +85,10 @@ async function run(userDir: string, port: number, url: string): Promise<ChildPro
   return child;
 }
 
-export function connect(url: string, more: Partial<Connection> & { readonly onRequest?: RequestObserver } = {}): NodeRedDriver {
+export function connect(
+  url: string,
+  more: Partial<Connection> & { readonly onRequest?: RequestObserver } = {},
+): NodeRedDriver {
   return new NodeRedDriver({
     platform: 'test',
     url,
@@ -99,7 +100,13 @@ export function connect(url: string, more: Partial<Connection> & { readonly onRe
 }
 
 export function secret(value: string): SecretValue {
-  return { reveal: () => value, keyedHash: (context) => createHmac('sha256', 'test').update(context + value).digest('hex') };
+  return {
+    reveal: () => value,
+    keyedHash: (context) =>
+      createHmac('sha256', 'test')
+        .update(context + value)
+        .digest('hex'),
+  };
 }
 
 /** Everything of these kinds that a driver lists. */
@@ -182,7 +189,10 @@ export async function apply(driver: NodeRedDriver, stage: readonly Step[]): Prom
   const outcomes = new Map<Key, string>();
   for await (const outcome of driver.apply(stage, never())) {
     const { status, change } = outcome;
-    outcomes.set(change.key, status === 'failed' ? `failed: ${outcome.error.code ?? ''} ${outcome.error.message}` : status);
+    outcomes.set(
+      change.key,
+      status === 'failed' ? `failed: ${outcome.error.code ?? ''} ${outcome.error.message}` : status,
+    );
   }
   return stage.map(({ change }) => outcomes.get(change.key) ?? 'nothing');
 }
