@@ -15,6 +15,7 @@ const CALLS: { readonly [Name in OperationName]: (operations: Operations, body: 
   restore: (operations, body) => operations.restore(checked('restore', body)),
   history: (operations, body) => operations.history(checked('history', body)),
   events: (operations, body) => operations.events(checked('events', body)),
+  export: (operations, body) => operations.export(checked('export', body)),
   tree: (operations, body) => operations.tree(checked('tree', body)),
   archived: (operations, body) => operations.archived(checked('archived', body)),
 };

@@ -152,7 +152,9 @@ export class Engine implements AsyncDisposable {
     await Promise.all(gone.map((target) => this.queue.remove(target.place.key)));
     await this.platforms.configure(configuration.platforms);
     this.roster.adopt(configuration);
-    for (const target of gone) if (this.roster.get(target) === undefined) this.reporter.forget(target);
+    for (const target of gone) {
+      if (this.roster.get(target) === undefined) this.reporter.forget(target, !this.roster.has(target.sync));
+    }
     for (const { sync, platform, place } of this.roster.targets()) {
       if (fresh.has(place.key)) metrics.expectSync(sync, platform);
     }

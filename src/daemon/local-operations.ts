@@ -1,8 +1,11 @@
 import { ReconcilerError } from '../errors.ts';
 import type { Facts } from '../drivers/driver.ts';
+import type { ArchivedCopy } from '../ledger/archive.ts';
 import type { Owned } from '../plan/types.ts';
 import { inventoryOf, isoTime } from '../report/status.ts';
 import type { Engine } from './engine.ts';
+import { exportPlatform } from './export.ts';
+import type { ExportResult } from './export.ts';
 import type {
   Arguments,
   CheckResult,
@@ -20,6 +23,7 @@ import type { Target } from './target.ts';
 
 /** Milliseconds that `check` waits for one platform. */
 const CHECK_TIMEOUT = 60_000;
+const EXPORT_TIMEOUT = 300_000;
 
 /** The operations, carried out by an engine in this process. */
 export class LocalOperations implements Operations {
@@ -154,7 +158,12 @@ export class LocalOperations implements Operations {
   }
 
   async archived(args: Arguments<'archived'>) {
-    return this.#engine.parts.ledger.archived(given(args)).map(({ value: _value, ...copy }) => copy);
+    return this.#engine.parts.ledger.archived(given(args)).map(withoutValue);
+  }
+
+  async export({ platform }: Arguments<'export'>): Promise<ExportResult> {
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(EXPORT_TIMEOUT)]);
+    return exportPlatform(platform, await this.#engine.platforms.driver(platform, signal), signal);
   }
 
   async #passes(wanted: Wanted, request: PassRequest): Promise<readonly PassJson[]> {
@@ -202,6 +211,10 @@ export class LocalOperations implements Operations {
       return { ...about, url: platform.spec.url ?? '', ok: false, error: errorJson(error) };
     }
   }
+}
+
+function withoutValue(copy: ArchivedCopy): Omit<ArchivedCopy, 'value'> {
+  return Object.fromEntries(Object.entries(copy).filter(([name]) => name !== 'value')) as Omit<ArchivedCopy, 'value'>;
 }
 
 interface Wanted {

@@ -4,6 +4,7 @@ import type { PassRecord } from '../ledger/history.ts';
 import type { LedgerEvent } from '../ledger/events.ts';
 import type { ArchivedCopy } from '../ledger/archive.ts';
 import type { Suspension } from '../ledger/standing.ts';
+import type { ExportResult } from './export.ts';
 import type { PassJson, ErrorJson } from './pass-json.ts';
 import type { Problem } from '../errors.ts';
 import type { Key } from '../manifest/manifest.ts';
@@ -54,6 +55,8 @@ export const OPERATION_ARGUMENTS = {
     limit: Limit.optional(),
   }),
   events: z.strictObject({ sync: Name.optional(), after: z.int().min(0).optional(), limit: Limit.optional() }),
+  /** Reads a whole platform; nothing is written anywhere. */
+  export: z.strictObject({ platform: Name }),
   tree: z.strictObject({ sync: Name.optional() }),
   archived: z.strictObject({
     sync: Name.optional(),
@@ -137,6 +140,8 @@ export interface Operations {
   restore(args: Arguments<'restore'>): Promise<RestoreResult>;
   history(args: Arguments<'history'>): Promise<readonly (PassRecord & { readonly id: number })[]>;
   events(args: Arguments<'events'>): Promise<readonly (LedgerEvent & { readonly id: number })[]>;
+  /** What is on a platform, as files of a repository. */
+  export(args: Arguments<'export'>): Promise<ExportResult>;
   tree(args: Arguments<'tree'>): Promise<readonly TreeSync[]>;
   archived(args: Arguments<'archived'>): Promise<readonly Omit<ArchivedCopy, 'value'>[]>;
 }

@@ -86,7 +86,7 @@ export class PassWorker implements Worker {
     if (terms.retire !== undefined && report.error === undefined && ledger.ownedCount(target) === 0) {
       log.info('sync retired', { sync: target.sync, platform: target.platform, policy: terms.retire });
       roster.drop(target);
-      reporter.forget(target);
+      reporter.forget(target, !roster.has(target.sync));
       return;
     }
     const succeeded = reporter.standing(target).lastSuccess !== undefined;

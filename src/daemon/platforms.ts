@@ -46,7 +46,7 @@ export class Platforms implements AsyncDisposable {
 
   /** Puts a configuration in force: what has gone or changed is disconnected, what is new is connected when it is needed. */
   async configure(platforms: ReadonlyMap<string, Platform>): Promise<void> {
-    for (const [name, entry] of [...this.#entries]) {
+    for (const [name, entry] of this.#entries) {
       const wanted = platforms.get(name);
       if (wanted !== undefined && JSON.stringify(wanted) === entry.text) continue;
       this.#entries.delete(name);

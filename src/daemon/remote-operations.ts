@@ -63,6 +63,7 @@ export function remoteOperations(stateDir: string): Operations {
     restore: operation('restore'),
     history: operation('history'),
     events: operation('events'),
+    export: operation('export'),
     tree: operation('tree'),
     archived: operation('archived'),
   };

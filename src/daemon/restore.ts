@@ -1,5 +1,5 @@
 import { execute } from '../apply/execute.ts';
-import type { Execution } from '../apply/execute.ts';
+import type { Execution } from '../apply/execution.ts';
 import { ReconcilerError } from '../errors.ts';
 import type { Driver, Outcome, Step } from '../drivers/driver.ts';
 import type { ArchivedCopy } from '../ledger/archive.ts';

@@ -62,6 +62,11 @@ export class Roster {
     return this.targets().filter((target) => target.sync === sync && target.terms.retire === undefined);
   }
 
+  /** Whether anything of that Sync is left, be it on its way out. */
+  has(sync: string): boolean {
+    return this.targets().some((target) => target.sync === sync);
+  }
+
   drop(target: Target): void {
     if (this.find(target.place.key) === target) this.#targets.delete(target.place.key);
   }

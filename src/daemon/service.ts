@@ -41,6 +41,18 @@ export interface DaemonOptions extends ServiceOptions {
   readonly stopDeadline?: number;
 }
 
+/** What plumbline keeps in its state directory for itself: no source's manifests may refer to it. */
+const OWN_FILES = [
+  'hash.key',
+  TOKEN_FILE,
+  DAEMON_FILE,
+  'ledger.db',
+  'ledger.db-wal',
+  'lock.db',
+  'node-red',
+  'sources',
+] as const;
+
 /** What a process that may write holds open: the lock, the ledger, the engine. */
 export interface Workshop extends AsyncDisposable {
   readonly engine: Engine;
@@ -64,7 +76,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
   const secrets = new SecretStore({
     env: environment,
     hashKey: loadHashKey(join(stateDir, 'hash.key')),
-    reserved: [{ file: stateDir }],
+    reserved: OWN_FILES.map((name) => ({ file: join(stateDir, name) })),
   });
   const redact = (text: string): string => secrets.redact(text);
   const log = createLog({

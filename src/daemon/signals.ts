@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Daemon } from './service.ts';
 
 /**
@@ -29,7 +28,7 @@ export async function runUntilStopped(daemon: Daemon): Promise<number> {
   const onBroken = (error: unknown): void => {
     log.error('unhandled error', { error });
     // The log is written asynchronously; a process that hangs here must still end.
-    void sleep(100).then(() => process.exit(1));
+    setTimeout(() => process.exit(1), 100);
   };
   process.on('SIGTERM', onStop).on('SIGINT', onStop).on('SIGHUP', onReload);
   process.on('uncaughtException', onBroken).on('unhandledRejection', onBroken);

@@ -96,11 +96,12 @@ export class Reporter {
     this.#parts.log.info('sync waits', { ...scopeOf(scope), reason: held.reason, because: held.message });
   }
 
-  /** Drops what is known of a Sync on a Platform that is gone. */
-  forget(scope: Scope): void {
+  /** Drops what is known of a Sync on a Platform that is gone; `whole` when the Sync is gone from everywhere. */
+  forget(scope: Scope, whole: boolean): void {
     this.#standing.delete(scopeId(scope));
     this.#told.delete(scopeId(scope));
-    this.#parts.metrics.forgetSync(scope.sync, scope.platform);
+    if (whole) this.#parts.metrics.forgetSync(scope.sync);
+    else this.#parts.metrics.forgetSync(scope.sync, scope.platform);
     this.#parts.ledger.setCursor(toldCursor(scope), '{}');
   }
 
@@ -134,7 +135,8 @@ function summaryOf(report: PassReport): Record<string, unknown> {
   const withheld = report.plan?.withheld.length ?? 0;
   const milliseconds = Math.round(endedAt - startedAt);
   const counts = { applied, failed, skipped, withheld, drifted, problems: problems.error + problems.warning };
-  return { ...scopeOf(report), trigger, look, result, revision, ...counts, milliseconds, durations };
+  const steps = Object.fromEntries(Object.entries(durations).map(([step, spent]) => [step, Math.round(spent)]));
+  return { ...scopeOf(report), trigger, look, result, revision, ...counts, milliseconds, steps };
 }
 
 /** A pass as history keeps it. */
