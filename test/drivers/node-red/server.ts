@@ -16,7 +16,7 @@ const require_ = createRequire(import.meta.url);
 const PROGRAM = join(dirname(require_.resolve('node-red/package.json')), 'red.js');
 const ADDON = fileURLToPath(new URL('../../../src/drivers/node-red/addon', import.meta.url));
 /** bcrypt of `correct horse`, the password of the user `admin` where access control is on. */
-const HASH = '$2y$08$rwn9YfSS2RKoNMAUlfpQzOD/ApGTZnVaYNLlvs7Bc39N/7lCTfjgK';
+const HASH = '$2b$04$/88Hsgf3NghRdCKEOrX2R.hoFbh1oawGWBxaR94c2JsqIIZ098Apu';
 
 export const OWNER = 'default/demo';
 
