@@ -14,6 +14,7 @@ import { kindsIn, readManifests } from './reading.ts';
 import { emptyReading, NO_READING, trim } from './reading-result.ts';
 import type { Reading } from './reading-result.ts';
 import { isKind } from './schemas.ts';
+import { TextLines } from './text-position.ts';
 
 /** One object of a raw export, without its definition. */
 export interface RawPart extends Part {
@@ -105,7 +106,7 @@ export function readFile(file: FileRef, bytes: Buffer, context: FileContext): Fi
   if (nul >= 0) {
     const problem = {
       ...fileProblem(file.path, 'the file holds a NUL character.', 'Save it as text.'),
-      origin: { file: file.path, ...position(text, nul) },
+      origin: { file: file.path, ...new TextLines(text).at(nul) },
     };
     return unreadable(file, problem, text);
   }
@@ -134,7 +135,7 @@ function readJson(file: FileRef, text: string, context: FileContext): FileEntry 
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
-    const place = position(text, jsonErrorOffset(text) ?? 0);
+    const place = new TextLines(text).at(jsonErrorOffset(text) ?? 0);
     const problem = fileProblem(
       file.path,
       'the file is not valid JSON here.',
@@ -200,11 +201,4 @@ function withAnalyses(file: FileRef, reading: Reading, context: FileContext): Fi
     if (format !== undefined) doc.analyses = new Map([[format.name, analyse(format, definition)]]);
   }
   return { ...file, reading: trim(reading) };
-}
-
-/** 1-based line and column of an offset. */
-export function position(text: string, offset: number): { readonly line: number; readonly column: number } {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
 }

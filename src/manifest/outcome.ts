@@ -16,7 +16,8 @@ export function stillHolds(resolved: Resolved, layers: Layers, files: ReadonlyMa
   const { patches, definitionFile, entry } = resolved;
   if (patches.length !== layers.patches.length || patches.some((patch, index) => patch !== layers.patches[index]))
     return false;
-  return definitionFile === undefined || files.get(definitionFile) === entry;
+  // What is said of a file that is missing depends on the files that are there.
+  return definitionFile === undefined || (entry !== undefined && files.get(definitionFile) === entry);
 }
 
 /** Puts together what was learned of an object that passed its schema. */

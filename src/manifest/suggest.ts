@@ -20,16 +20,17 @@ function distance(from: string, to: string, limit: number): number {
 /** The candidate nearest to a word, ignoring case and `-`/`_`; undefined when none is near enough to be meant. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const plain = fold(word.slice(0, 200));
-  const limit = Math.max(1, Math.floor(plain.length / 3));
+  // Two letters in the wrong order are two edits.
+  const limit = plain.length < 4 ? 1 : Math.max(2, Math.floor(plain.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
     if (candidate.length > plain.length * 2 + limit) continue;
-    const found = distance(plain, fold(candidate), bestDistance - 1);
-    if (found < bestDistance) {
+    const found = distance(plain, fold(candidate), Math.min(bestDistance, limit));
+    // Among equals the first in the alphabet, so that the order of the candidates does not matter.
+    if (found < bestDistance || (found === bestDistance && best !== undefined && candidate < best)) {
       best = candidate;
       bestDistance = found;
-      if (found === 0) break;
     }
   }
   return best;

@@ -1,8 +1,9 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments } from 'yaml';
 import type { Document, ParsedNode, Scalar, YAMLError, YAMLMap } from 'yaml';
 import type { Limits } from './limits.ts';
 import type { JsonValue } from './manifest.ts';
 import type { Place } from './places.ts';
+import { TextLines } from './text-position.ts';
 
 /** Something wrong in a text, before it is known which object it concerns. */
 export interface Fault {
@@ -36,12 +37,11 @@ const OPAQUE = '/spec/definition';
  * Never throws; whatever is wrong is in `faults`.
  */
 export function parseTrees(text: string, limits: Limits): readonly Tree[] {
-  const lines = new LineCounter();
+  const lines = new TextLines(text);
   let documents: readonly Document.Parsed[];
   try {
     // Comparing all names with each other is quadratic in the parser: the converter does it with a set.
     const parsed = parseAllDocuments(text, {
-      lineCounter: lines,
       prettyErrors: false,
       uniqueKeys: false,
       stringKeys: true,
@@ -58,16 +58,11 @@ export function parseTrees(text: string, limits: Limits): readonly Tree[] {
   }
   return documents.slice(0, limits.maxDocuments + 1).map((document, index) => {
     if (index < limits.maxDocuments) return new Converter(document, lines, limits).tree();
-    const start = at(lines, document.range[0]);
+    const start = lines.at(document.range[0]);
     const message = `holds ${documents.length} documents, more than the ${limits.maxDocuments} of one file`;
     const fault: Fault = { ...start, message, remedy: 'Split the file.', structural: true };
     return { value: undefined, places: new Map(), faults: [fault], start, range: [document.range[0], text.length] };
   });
-}
-
-function at(lines: LineCounter, offset: number): { line: number; column: number } {
-  const { line, col } = lines.linePos(offset);
-  return { line: Math.max(1, line), column: Math.max(1, col) };
 }
 
 /** Thrown inside the converter to leave a document that is over a limit. */
@@ -75,13 +70,13 @@ class OverLimit extends Error {}
 
 class Converter {
   readonly #document: Document.Parsed;
-  readonly #lines: LineCounter;
+  readonly #lines: TextLines;
   readonly #limits: Limits;
   readonly #places = new Map<string, Place>();
   readonly #faults: Fault[] = [];
   #nodes = 0;
 
-  constructor(document: Document.Parsed, lines: LineCounter, limits: Limits) {
+  constructor(document: Document.Parsed, lines: TextLines, limits: Limits) {
     this.#document = document;
     this.#lines = lines;
     this.#limits = limits;
@@ -91,7 +86,7 @@ class Converter {
     const { contents, errors, warnings, range } = this.#document;
     for (const error of [...errors, ...warnings]) this.#syntax(error);
     const first = contents === null ? range[0] : contents.range[0];
-    const start = at(this.#lines, first);
+    const start = this.#lines.at(first);
     let value: JsonValue | undefined;
     const structural = this.#faults.some((fault) => fault.structural === true);
     try {
@@ -117,7 +112,7 @@ class Converter {
     );
     const deep = error.code === 'RESOURCE_EXHAUSTION';
     this.#faults.push({
-      ...at(this.#lines, error.pos[0]),
+      ...this.#lines.at(error.pos[0]),
       message: deep ? 'is nested too deeply' : `is not valid YAML: ${error.message.split('\n')[0] ?? ''}`,
       remedy: REMEDIES[error.code] ?? 'Correct the syntax here.',
       ...(structural ? { structural: true } : {}),
@@ -125,7 +120,7 @@ class Converter {
   }
 
   #fault(offset: number, message: string, remedy: string): void {
-    this.#faults.push({ ...at(this.#lines, offset), message, remedy });
+    this.#faults.push({ ...this.#lines.at(offset), message, remedy });
   }
 
   #convert(node: ParsedNode | null, pointer: string, depth: number): JsonValue {
@@ -164,8 +159,8 @@ class Converter {
 
   #child(node: ParsedNode | null, key: Scalar.Parsed | undefined, pointer: string, depth: number): JsonValue {
     if (!pointer.startsWith(`${OPAQUE}/`)) {
-      const name = key === undefined ? undefined : at(this.#lines, key.range[0]);
-      const value = node === null ? name : at(this.#lines, node.range[0]);
+      const name = key === undefined ? undefined : this.#lines.at(key.range[0]);
+      const value = node === null ? name : this.#lines.at(node.range[0]);
       if (value !== undefined) {
         const own = name ?? value;
         this.#places.set(pointer, { ...value, keyLine: own.line, keyColumn: own.column });
