@@ -1,0 +1,24 @@
+// A daemon in a process of its own, for tests that signal and kill it: `node run-daemon.ts CONFIG STATE_DIR`.
+import { startDaemon } from '../../src/daemon/service.ts';
+import { runUntilStopped } from '../../src/daemon/signals.ts';
+
+const [, , configPath = '', stateDir = '', fault] = process.argv;
+try {
+  process.exitCode = await runUntilStopped(async () => {
+    const daemon = await startDaemon({
+      configPath,
+      stateDir,
+      listen: '127.0.0.1:0',
+      installation: 'test',
+      version: '0.0.0',
+      environment: process.env,
+      logFormat: 'json',
+      logLevel: 'info',
+    });
+    if (fault === 'fault') setTimeout(() => void Promise.reject(new Error('a fault nobody handled')), 200);
+    return daemon;
+  });
+} catch (error) {
+  console.error(error);
+  process.exitCode = 3;
+}
