@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { ReconcilerError } from '../../errors.ts';
-import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
+import type { JsonObject } from '../../manifest/manifest.ts';
 import type { HttpAnswer, HttpClient } from '../http.ts';
 import { compare } from './labels.ts';
 import type { Login } from './login.ts';
-import { FlowSet, type RawNode, entriesOf, isObject } from './raw.ts';
+import { FlowSet, type RawNode, entriesOf } from './raw.ts';
 
 /** The whole flow file of a server at one revision. */
 export interface Snapshot {
@@ -67,7 +67,7 @@ export class NodeRedClient {
     });
     if (answer.status === 304 && this.#last !== undefined) return this.#last.snapshot;
     const body = read(flowsSchema, answer, 'GET /flows');
-    const entries = entriesOf(body.flows as JsonValue);
+    const entries = entriesOf(body.flows);
     if (entries === undefined) throw strange('GET /flows', 'entries without id or type');
     const snapshot = { set: new FlowSet(entries), rev: body.rev };
     const etag = answer.headers['etag'];
@@ -80,7 +80,11 @@ export class NodeRedClient {
    * @returns the new revision, or `stale` when somebody else wrote meanwhile.
    * @throws ReconcilerError `outcome-unknown` when the connection broke, `refused` or `too-large` when it said no.
    */
-  async deploy(flows: readonly JsonObject[], rev: string, signal: AbortSignal): Promise<string | 'stale'> {
+  async deploy(
+    flows: readonly JsonObject[],
+    rev: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly rev: string } | 'stale'> {
     const answer = await this.#login.send({
       method: 'POST',
       route: '/flows',
@@ -91,7 +95,7 @@ export class NodeRedClient {
     });
     if (answer.status === 409) return 'stale';
     if (answer.status === 413) throw tooLarge(this.name, flows);
-    return read(revSchema, answer, 'POST /flows').rev;
+    return read(revSchema, answer, 'POST /flows');
   }
 
   /** What the runtime says it does: `start`, `stop` or `safe`. It says `start` even when a missing type stops it. */
@@ -109,8 +113,7 @@ export class NodeRedClient {
     const usable = new Set<string>();
     const broken = new Map<string, string>();
     for (const { id, types, enabled, err } of read(z.array(nodeSetSchema), answer, 'GET /nodes')) {
-      const fault =
-        err === undefined || err === null ? undefined : isObject(err as JsonValue) ? 'it failed to load' : String(err);
+      const fault = err === undefined || err === null ? undefined : typeof err === 'string' ? err : 'it failed to load';
       for (const type of types) {
         if (enabled && fault === undefined) usable.add(type);
         else broken.set(type, enabled ? `${id}: ${fault ?? 'it failed to load'}` : `${id} is disabled`);

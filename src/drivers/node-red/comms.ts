@@ -45,7 +45,7 @@ export function openComms(options: CommsOptions): Disposable {
     const message = typeof data === 'string' ? parse(data) : null;
     if (isObject(message) && message['auth'] === 'ok') subscribe();
     const notices = messagesSchema.safeParse(message);
-    if (notices.success) for (const notice of notices.data) options.onNotice(notice as Notice);
+    if (notices.success) for (const notice of notices.data) options.onNotice(notice);
   });
   socket.addEventListener('close', end);
   socket.addEventListener('error', end);

@@ -41,7 +41,7 @@ export function listen(options: EventOptions, signal: AbortSignal): AsyncDisposa
             data !== null &&
             'revision' in data
           ) {
-            note(String(data['revision']));
+            note(JSON.stringify(data['revision']));
           }
         },
         onClose: () => end(),

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { JsonObject } from '../../manifest/manifest.ts';
 import { baseLabelOf, canonicalJson, contentOf, compare } from './labels.ts';
 import { partsOf } from './objects.ts';
 import type { FlowSet, RawNode } from './raw.ts';
@@ -67,9 +66,9 @@ function family(node: RawNode): string {
   return JSON.stringify([node.type, baseLabelOf(node)]);
 }
 
-function freshId(root: string, node: JsonObject, isTaken: (id: string) => boolean): string {
+function freshId(root: string, node: RawNode, isTaken: (id: string) => boolean): string {
   for (let number = 0; ; number++) {
-    const id = stableId(`node/${root}`, `${String(node['id'])}${number === 0 ? '' : ` ${number}`}`);
+    const id = stableId(`node/${root}`, `${node.id}${number === 0 ? '' : ` ${number}`}`);
     if (!isTaken(id)) return id;
   }
 }

@@ -71,7 +71,7 @@ export function canonical(root: RawNode, nodes: readonly RawNode[]): readonly Js
     const scoped = roleOf(node) === 'config' ? { z: ROOT_LABEL } : {};
     return { ...without(relabel(node), ['z', 'credentials']), ...scoped };
   });
-  return [bareRoot(relabel(root)), ...members.toSorted((a, b) => compare(String(a['id']), String(b['id'])))];
+  return [bareRoot(relabel(root)), ...members.toSorted((a, b) => compare(idOf(a), idOf(b)))];
 }
 
 /** A tab or subflow without what has a field of its own (title, active) or says nothing (empty texts and lists). */
@@ -98,11 +98,11 @@ function bareRoot(root: JsonObject): JsonObject {
 function sortedSets(node: RawNode): JsonObject {
   const sort = (name: string): JsonObject => {
     const list = node[name];
-    return isList(list) ? { [name]: list.toSorted((a, b) => compare(String(a), String(b))) } : {};
+    return isList(list) ? { [name]: list.toSorted((a, b) => compare(JSON.stringify(a), JSON.stringify(b))) } : {};
   };
   return {
     ...node,
-    ...(/^link /.test(node.type) ? sort('links') : {}),
+    ...(node.type.startsWith('link ') ? sort('links') : {}),
     ...sort('scope'),
     ...(node.type === 'group' ? sort('nodes') : {}),
   };
@@ -110,6 +110,10 @@ function sortedSets(node: RawNode): JsonObject {
 
 function normalizeSettings(settings: JsonValue | undefined): JsonObject {
   return isObject(settings) ? ordered(without(settings, ['id', 'type', 'z', 'name', 'credentials'])) : {};
+}
+
+function idOf(node: JsonObject): string {
+  return textOf(node, 'id') ?? '';
 }
 
 function ordered(node: JsonObject): JsonObject {

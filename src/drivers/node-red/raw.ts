@@ -56,8 +56,9 @@ export function titleOf(node: RawNode): string {
   const name = textOf(node, 'name');
   if (name !== undefined || roleOf(node) !== 'config') return name ?? node.type;
   const host = textOf(node, 'broker') ?? textOf(node, 'host') ?? textOf(node, 'hostname');
-  const port = node['port'] === undefined || node['port'] === '' ? '' : `:${String(node['port'])}`;
-  return textOf(node, 'path') ?? textOf(node, 'url') ?? (host === undefined ? node.type : `${host}${port}`);
+  const number = node['port'];
+  const port = typeof number === 'number' || (typeof number === 'string' && number !== '') ? `:${number}` : '';
+  return textOf(node, 'path') ?? textOf(node, 'url') ?? (host === undefined ? node.type : host + port);
 }
 
 /** A copy without some properties. */

@@ -10,52 +10,46 @@ export type Rewrite = (place: Place, id: string) => string;
 
 /** Properties that hold text, code or values of people, or have a place of their own: never taken for a config reference. */
 const OPAQUE = new Set([
-  ...[
-    'id',
-    'type',
-    'z',
-    'g',
-    'name',
-    'label',
-    'info',
-    'x',
-    'y',
-    'w',
-    'h',
-    'd',
-    'l',
-    'wires',
-    'nodes',
-    'in',
-    'out',
-    'env',
-  ],
-  ...[
-    'func',
-    'initialize',
-    'finalize',
-    'template',
-    'payload',
-    'topic',
-    'text',
-    'html',
-    'format',
-    'syntax',
-    'icon',
-    'color',
-  ],
-  ...[
-    'category',
-    'style',
-    'status',
-    'rules',
-    'props',
-    'credentials',
-    'inputLabels',
-    'outputLabels',
-    'property',
-    'complete',
-  ],
+  'id',
+  'type',
+  'z',
+  'g',
+  'name',
+  'label',
+  'info',
+  'x',
+  'y',
+  'w',
+  'h',
+  'd',
+  'l',
+  'wires',
+  'nodes',
+  'in',
+  'out',
+  'env',
+  'func',
+  'initialize',
+  'finalize',
+  'template',
+  'payload',
+  'topic',
+  'text',
+  'html',
+  'format',
+  'syntax',
+  'icon',
+  'color',
+  'category',
+  'style',
+  'status',
+  'rules',
+  'props',
+  'credentials',
+  'inputLabels',
+  'outputLabels',
+  'property',
+  'complete',
 ]);
 /** Types of environment entries that hold a value; any other holds a config node. */
 const PLAIN_ENV = new Set(['str', 'num', 'bool', 'json', 'bin', 'env', 'jsonata', 'cred', 're', 'date', 'undefined']);
@@ -76,8 +70,7 @@ export function rewriteReferences(node: RawNode, rewrite: Rewrite): RawNode {
   const result: Record<string, JsonValue> = {};
   for (const [name, value] of Object.entries(node)) result[name] = rewriteProperty(node, name, value, rewrite);
   const subflow = subflowOf(node);
-  if (subflow !== undefined) result['type'] = `subflow:${rewrite('subflow', subflow)}`;
-  return { ...result, id: node.id, type: String(result['type']) };
+  return { ...result, id: node.id, type: subflow === undefined ? node.type : `subflow:${rewrite('subflow', subflow)}` };
 }
 
 /**
@@ -139,9 +132,13 @@ function mapIds(value: JsonValue, map: (id: string) => string): JsonValue {
 }
 
 function rewriteEnv(entry: JsonValue, rewrite: Rewrite): JsonValue {
-  if (!isObject(entry) || PLAIN_ENV.has(String(entry['type']))) return entry;
+  if (!isObject(entry) || isPlain(entry['type'])) return entry;
   const value = entry['value'];
   return typeof value === 'string' && value !== '' ? { ...entry, value: rewrite('config', value) } : entry;
+}
+
+function isPlain(type: JsonValue | undefined): boolean {
+  return typeof type !== 'string' || PLAIN_ENV.has(type);
 }
 
 function rewriteEnd(end: JsonValue, toNode: (id: string) => string): JsonValue {

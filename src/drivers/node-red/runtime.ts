@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { isObject } from './raw.ts';
+import { isObject, textOf } from './raw.ts';
 import { type Notice, openComms } from './comms.ts';
 
 /** What the runtime does with the flows it was given. */
@@ -55,7 +55,7 @@ export class RuntimeWatch implements Disposable {
   #note({ topic, data }: Notice): void {
     const payload = isObject(data) ? data : {};
     if (topic === 'notification/runtime-state') this.#runtime = runtimeOf(payload);
-    if (topic === 'notification/runtime-deploy') this.#deploys.push(String(payload['revision']));
+    if (topic === 'notification/runtime-deploy') this.#deploys.push(textOf(payload, 'revision') ?? '');
     this.#wake();
   }
 

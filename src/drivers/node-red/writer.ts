@@ -65,16 +65,17 @@ export class Writer {
     const { client, watch, patience } = this.#options;
     using runtime = await watch(signal);
     const old = await runtime.before(Math.min(patience, 3_000), signal);
-    let rev: string | 'stale';
+    let deployed: { readonly rev: string } | 'stale';
     try {
-      rev = await client.deploy(merged.flows, before.rev, signal);
+      deployed = await client.deploy(merged.flows, before.rev, signal);
     } catch (error) {
       const failure = asReconcilerError(error);
       if (failure.code === 'outcome-unknown' && !signal.aborted) return await this.#lookAgain(merged, signal);
       if (failure.code !== 'refused' && failure.code !== 'too-large') throw failure;
       return await this.#split(merged.done, failure, signal);
     }
-    if (rev === 'stale') return 'again';
+    if (deployed === 'stale') return 'again';
+    const { rev } = deployed;
     const now = await runtime.after(rev, old.state === 'unknown' ? 0 : patience, signal);
     const harm = harmOf(old, now);
     if (harm === undefined) return await this.#confirmed(merged, signal);

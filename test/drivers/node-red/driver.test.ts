@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Step } from '../../../src/drivers/driver.ts';
-import type { JsonObject, JsonValue } from '../../../src/manifest/manifest.ts';
+import type { JsonObject } from '../../../src/manifest/manifest.ts';
 import type { RemoteObject } from '../../../src/plan/types.ts';
 import { until } from './operator-node-red.ts';
 import {
@@ -161,7 +161,15 @@ describe('The Node-RED driver on a real Node-RED', () => {
     ];
     const refusals = await driver.preflight(steps, never());
     expect(refusals.map(({ key }) => key.split('/')[1])).to.deep.equal([
-      ...['unknown', 'dangling', 'lost', 'link', 'number', 'wire', 'a', 'b', 'i'],
+      'unknown',
+      'dangling',
+      'lost',
+      'link',
+      'number',
+      'wire',
+      'a',
+      'b',
+      'i',
     ]);
     expect(refusals[0]?.because).to.include('Odd').and.include('no-such-node');
     expect(refusals[0]?.remedy).to.include('Install');
@@ -280,7 +288,7 @@ describe('The Node-RED driver on a real Node-RED', () => {
     let count = 0;
     await using _ = driver.events(() => (count += 1), never());
     const deploy = async (): Promise<void> =>
-      deployRaw(server.url, [{ id: 't9', type: 'tab', label: `T${Math.random()}` } as JsonValue]);
+      deployRaw(server.url, [{ id: 't9', type: 'tab', label: `T${Math.random()}` }]);
     await until(async () => {
       await deploy();
       await sleep(20);

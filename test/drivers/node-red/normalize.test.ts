@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { nodeRedFormat } from '../../../src/drivers/node-red/format.ts';
 import { readInfo, writeInfo } from '../../../src/drivers/node-red/marker.ts';
 import { normalizeSpec } from '../../../src/drivers/node-red/normalize.ts';
@@ -96,6 +96,13 @@ describe('The normal form of a Node-RED flow', () => {
     expect(nodeRedFormat.inspect(flow).references).to.deep.equal([
       { kind: 'Integration', type: 'mqtt-broker', title: 'Main', node: 'x' },
     ]);
+  });
+
+  it('takes a property for a reference only where it names a config node', () => {
+    const tab = { id: 't', type: 'tab', label: 'T' };
+    const odd = { id: 'msg', type: 'debug', z: 't', name: 'Odd', x: 1, y: 1, wires: [], targetType: 'msg' };
+    const [, node] = normal([tab, odd])['definition'] as readonly JsonObject[];
+    expect(node).to.include({ id: 'Odd', targetType: 'msg' });
   });
 
   it('has no credentials in it, and the file that had them is refused', () => {

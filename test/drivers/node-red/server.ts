@@ -150,7 +150,14 @@ export function writeStep(wanted: Wanted, remote?: RemoteObject): Step {
   const key: Key = `${kind}/${name}`;
   const marker: Marker = { owner: OWNER, key, applied: 'f', how: 'created' };
   const secrets = wanted.secrets ?? {};
-  const base = { key, kind, title: String(spec['title']), cause: 'new', dependsOn: [], fingerprint: 'f' } as const;
+  const base = {
+    key,
+    kind,
+    title: typeof spec['title'] === 'string' ? spec['title'] : name,
+    cause: 'new',
+    dependsOn: [],
+    fingerprint: 'f',
+  } as const;
   const names = Object.keys(secrets);
   const change: Change =
     remote === undefined
