@@ -82,11 +82,6 @@ export function createFamilies(registry: Registry) {
       REQUEST_SECONDS,
     ),
     platformUp: gauge('platform_up', ['platform'], '1 when the platform answered the last pass or look.'),
-    circuit: gauge(
-      'platform_circuit',
-      ['platform', 'state'],
-      '1 at the state the circuit breaker of the platform is in: closed, open or half-open.',
-    ),
     executions: counter(
       'workflow_executions_total',
       ['platform', 'workflow', 'result'],

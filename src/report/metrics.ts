@@ -24,7 +24,6 @@ export interface MetricsOptions {
   readonly maxRoutes?: number;
 }
 
-export type CircuitState = 'closed' | 'open' | 'half-open';
 export interface QueueNumbers {
   readonly waiting: number;
   readonly running: number;
@@ -93,7 +92,6 @@ export class Metrics {
   }
 
   expectPlatform(platform: string): void {
-    this.circuit(platform, 'closed');
     this.#families.executionsLost.metric.inc(this.#families.executionsLost.touch({ platform }), 0);
   }
 
@@ -138,11 +136,6 @@ export class Metrics {
       requests.metric.inc(requests.touch({ ...labels, code: String(code) }));
       requestSeconds.metric.observe(requestSeconds.touch(labels), seconds);
     };
-  }
-
-  circuit(platform: string, state: CircuitState): void {
-    for (const each of ['closed', 'open', 'half-open'])
-      set(this.#families.circuit, { platform, state: each }, each === state ? 1 : 0);
   }
 
   platformUp(platform: string, up: boolean): void {
