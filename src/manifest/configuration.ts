@@ -92,7 +92,13 @@ function readEntry(file: string, tree: Tree, problems: Problem[]): Entry | undef
       problems.push({ origin: originOf(file, tree, path), message, remedy, severity: 'error', ...key });
     return undefined;
   }
-  return { kind, name: String(name), file, tree, document: checked.data as unknown as Platform | Sync };
+  return {
+    kind,
+    name: typeof name === 'string' ? name : '',
+    file,
+    tree,
+    document: checked.data as unknown as Platform | Sync,
+  };
 }
 
 function wrongKind(value: JsonValue, kind: JsonValue | undefined): { message: string; remedy: string } {

@@ -281,6 +281,21 @@ describe('loading manifests', () => {
     expect(failure).to.equal('replan');
   });
 
+  it('sees that a definition changed, broke or went although the manifest did not', async () => {
+    const loader = loaderWith();
+    const manifest = yaml('Workflow', 'w', 'spec: {definitionFrom: {file: w.json}}');
+    const print = async (files: Record<string, string>): Promise<string | undefined> =>
+      (await loader.load(snapshotOf({ 'w.yaml': manifest, ...files }), signal())).manifests.get('Workflow/w')
+        ?.fingerprint;
+    const first = await print({ 'w.json': flow });
+    const second = await print({ 'w.json': flow.replace('tick', 'tock') });
+    expect(first).to.be.a('string');
+    expect(second).to.be.a('string').and.not.equal(first);
+    expect(await print({ 'w.json': '{' })).to.equal(undefined);
+    expect(await print({})).to.equal(undefined);
+    expect(await print({ 'w.json': flow })).to.equal(first);
+  });
+
   it('reads the definitions of calls made together as one batch', async () => {
     const files: Record<string, string> = {};
     for (let index = 0; index < 10; index++) {

@@ -117,7 +117,7 @@ describe('loading, whatever the input', () => {
   it('gives the same for the same files, in whatever order they come', async () => {
     await fc.assert(
       fc.asyncProperty(plausible, async (files) => {
-        const snapshot = snapshotOf(files as Record<string, string>);
+        const snapshot = snapshotOf(files);
         const forward = await tell(await loaderWith({ overlays: ['o'] }).load(snapshot, signal()));
         const backward = await tell(
           await loaderWith({ overlays: ['o'] }).load({ ...snapshot, files: snapshot.files.toReversed() }, signal()),
@@ -133,7 +133,7 @@ describe('loading, whatever the input', () => {
       fc.asyncProperty(fc.array(plausible, { minLength: 2, maxLength: 5 }), async (series) => {
         const loader = loaderWith({ overlays: ['o'] });
         for (const files of series) {
-          const snapshot = snapshotOf(files as Record<string, string>);
+          const snapshot = snapshotOf(files);
           const cached = await tell(await loader.load(snapshot, signal()));
           expect(cached).to.deep.equal(await tell(await loaderWith({ overlays: ['o'] }).load(snapshot, signal())));
         }
@@ -145,7 +145,7 @@ describe('loading, whatever the input', () => {
   it('never takes an object away without telling: what a broken text named is unknown', async () => {
     await fc.assert(
       fc.asyncProperty(plausible, fc.nat(), async (files, seed) => {
-        const before = await load(files as Record<string, string>, { overlays: ['o'] });
+        const before = await load(files, { overlays: ['o'] });
         const paths = Object.keys(files);
         const victim = paths[seed % Math.max(1, paths.length)];
         if (victim === undefined) return;

@@ -24,7 +24,7 @@ function undescribed(schema: JsonValue | undefined, path: string): string[] {
 describe('schemas', () => {
   it('describe every field, because JSON Schema, docs and CRDs are made from them', () => {
     for (const schema of (jsonSchema()['oneOf'] ?? []) as JsonObject[])
-      expect(undescribed(schema, String(schema['title'])), String(schema['title'])).to.deep.equal([]);
+      expect(undescribed(schema, JSON.stringify(schema['title'])), JSON.stringify(schema['title'])).to.deep.equal([]);
   });
 
   it('refuse unknown fields in JSON Schema too, and name every kind', () => {
