@@ -1,7 +1,11 @@
+import { expect } from 'chai';
+import { messageOf } from '../../../src/errors.ts';
 import { KillMatrix } from './matrix.ts';
 import type { Boundary } from './matrix.ts';
 import type { Connect, Terrain } from './terrain.ts';
 
+/** Enough to see what they have in common. */
+const MOST_FAILURES = 10;
 const POINTS = ['before', 'sent', 'answer'] as const;
 
 interface Kills {
@@ -28,7 +32,12 @@ export function describeKills(name: string, { start, connect, kills }: Kills): v
 
     it(`at ${kills === undefined ? 'every' : `${kills} of its`} request boundaries, is made whole by the next: nothing lost, nothing twice, nothing written without need`, async () => {
       if (matrix === undefined) throw new Error('the matrix is not prepared');
-      for (const boundary of boundaries(matrix.requests, kills)) await matrix.kill(boundary);
+      const failures: string[] = [];
+      for (const boundary of boundaries(matrix.requests, kills)) {
+        await matrix.kill(boundary).catch((error: unknown) => failures.push(messageOf(error)));
+        if (failures.length >= MOST_FAILURES) break;
+      }
+      expect(failures).to.deep.equal([]);
     });
   });
 }
