@@ -13,7 +13,7 @@ export function narrowed(rights: readonly string[], addon: Hello | undefined): C
 }
 
 /** Node-RED's own rule (editor-api/lib/auth/permissions.js): `*`, the permission itself, or `read`/`write` for all of them. */
-export function may(rights: readonly string[], permission: string): boolean {
+function may(rights: readonly string[], permission: string): boolean {
   const scope = permission.slice(permission.lastIndexOf('.') + 1);
   const area = permission.slice(0, permission.lastIndexOf('.'));
   return ['*', permission, `*.${scope}`, scope, `${area}.*`].some((right) => rights.includes(right));

@@ -36,7 +36,7 @@ export function inspectDefinition(definition: JsonValue): Inspection {
 }
 
 /** The objects that entries name, each once. */
-export function referencesByName(nodes: readonly RawNode[]): readonly Reference[] {
+function referencesByName(nodes: readonly RawNode[]): readonly Reference[] {
   const found = new Map<string, Reference>();
   for (const node of nodes) {
     for (const { id } of referencesOf(node)) {

@@ -1,4 +1,4 @@
-import type { JsonObject, Kind } from '../../manifest/manifest.ts';
+import type { JsonObject } from '../../manifest/manifest.ts';
 import { readInfo } from './marker.ts';
 import type { Names } from './names.ts';
 import { type FlowSet, type RawNode, isRoot, parentOf, roleOf, textOf, titleOf, without } from './raw.ts';
@@ -39,9 +39,4 @@ export function specOf(entry: RawNode, names: Names): JsonObject {
   const active = entry.type === 'tab' ? { active: entry['disabled'] !== true } : {};
   const definition = names.extract(entry).map((node) => without(node, ['credentials']));
   return { title, ...fields, ...active, definition };
-}
-
-/** Remote ids are unique per kind, so the id of the entry serves. */
-export function remoteKindOf(kind: Kind): 'Application' | 'Workflow' | 'Integration' | undefined {
-  return kind === 'Application' || kind === 'Workflow' || kind === 'Integration' ? kind : undefined;
 }

@@ -56,7 +56,7 @@ const PLAIN_ENV = new Set(['str', 'num', 'bool', 'json', 'bin', 'env', 'jsonata'
 const LINKS = /^link (in|out|call)$/;
 
 /** Whether a property of an entry may refer to a config node. */
-export function mayNameConfig(node: JsonObject, property: string): boolean {
+function mayNameConfig(node: JsonObject, property: string): boolean {
   return (
     !OPAQUE.has(property) && !(property === 'links' && isLink(node)) && !(property === 'scope' && isList(node['scope']))
   );
