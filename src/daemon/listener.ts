@@ -11,7 +11,7 @@ import type { Operations } from './operations.ts';
 import { errorJson } from './pass-json.ts';
 
 /** Whether the daemon is ready, and if not why. Counts, no names: everybody may ask. */
-export interface Readiness {
+interface Readiness {
   readonly ready: boolean;
   readonly because?: string;
 }

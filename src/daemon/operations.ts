@@ -70,7 +70,7 @@ export type OperationName = keyof typeof OPERATION_ARGUMENTS;
 export type Arguments<Name extends OperationName> = z.output<(typeof OPERATION_ARGUMENTS)[Name]>;
 
 /** Whether the configuration on disk is the one in force. */
-export interface ConfigurationStatus {
+interface ConfigurationStatus {
   readonly valid: boolean;
   readonly problems: readonly Problem[];
   /** When the configuration in force was loaded; RFC 3339. */

@@ -13,7 +13,7 @@ export interface ErrorJson {
   readonly remedy?: string;
 }
 
-export interface OutcomeJson {
+interface OutcomeJson {
   readonly status: Outcome['status'];
   readonly key: string;
   readonly verb: string;

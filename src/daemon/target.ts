@@ -13,7 +13,7 @@ import { retiredTerms, secretScopeOf, targetKey, termsOf, windowsOf } from './ta
 import type { TargetName } from './targets.ts';
 
 /** When passes of a target come, in milliseconds. */
-export interface Pace {
+interface Pace {
   readonly interval: number;
   readonly retryInterval: number;
   readonly timeout: number;
@@ -36,7 +36,7 @@ export interface Target extends TargetName {
   readonly progress: Progress;
 }
 
-export interface Progress {
+interface Progress {
   /** Failures in a row. */
   attempt: number;
   /** When everything is to be looked at again; milliseconds since 1970. */

@@ -3,12 +3,11 @@ import { ReconcilerError } from '../errors.ts';
 import { namesCredential } from '../secrets/credentials.ts';
 import { PLACEHOLDER } from '../secrets/value.ts';
 
-export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFormat = 'json' | 'pretty';
 
 /** Data of one log entry. Values may be anything: they are bounded, made plain and redacted before they are written. */
-export type Fields = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Messages are constants; what varies goes into `fields`. */
 export interface Log {
@@ -51,9 +50,6 @@ export function createLog(options: LogOptions): Log {
   });
   return wrap((level, message, fields) => logger.log({ level, message, ...fields }), {});
 }
-
-/** A log that keeps nothing, for commands that print their results themselves. */
-export const SILENT: Log = wrap(() => {}, {});
 
 type Write = (level: LogLevel, message: string, fields: Fields) => void;
 

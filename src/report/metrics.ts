@@ -33,7 +33,7 @@ export interface QueueNumbers {
 }
 
 /** Label value for runs of workflows that no Sync owns: anybody can make any number of those. */
-export const UNMANAGED = '_unmanaged';
+const UNMANAGED = '_unmanaged';
 
 /** Every number that Plumbline tells about itself, in a registry of its own. Knows no secret: labels are names, counts are counts. */
 export class Metrics {

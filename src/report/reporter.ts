@@ -140,7 +140,7 @@ function summaryOf(report: PassReport): Record<string, unknown> {
 }
 
 /** A pass as history keeps it. */
-export function recordOf(report: PassReport): PassRecord {
+function recordOf(report: PassReport): PassRecord {
   const { applied, failed, skipped, drifted, problems } = countsOf(report);
   return {
     ...scopeOf(report),

@@ -4,7 +4,7 @@ export type Labels = Readonly<Record<string, string>>;
 type Metric = Counter | Gauge | Histogram;
 
 /** What stands in a label when there is no room for more values. */
-export const OTHER = '_other';
+const OTHER = '_other';
 
 /**
  * One metric and the label sets it has, so that a series can be removed when its object goes: a scraper would take the

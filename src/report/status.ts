@@ -26,7 +26,7 @@ export interface SyncStatus {
   readonly inventory: readonly InventoryEntry[];
 }
 
-export interface StatusCounts {
+interface StatusCounts {
   readonly owned: number;
   /** Changes applied by the last pass that changed anything. */
   readonly changed: number;
@@ -35,7 +35,7 @@ export interface StatusCounts {
   readonly problems: number;
 }
 
-export interface StatusProblem {
+interface StatusProblem {
   /** `file:line:column` */
   readonly origin: string;
   readonly severity: 'error' | 'warning';
@@ -44,7 +44,7 @@ export interface StatusProblem {
   readonly remedy: string;
 }
 
-export interface StatusWithheld {
+interface StatusWithheld {
   readonly key: string;
   readonly verb: string;
   readonly code: string;
