@@ -1,10 +1,22 @@
-import { streamGit } from './git-process.ts';
+import { BlobProcess } from './git-blob-process.ts';
+import { abortReason } from './git-failure.ts';
 import type { GitPlace } from './git-process.ts';
+
+/** Milliseconds for which a process that has answered is kept for the next reader: a pass reads in many small batches. */
+const KEPT = 1000;
+
+interface Kept {
+  readonly process: BlobProcess;
+  readonly timer: NodeJS.Timeout;
+}
+
+const kept = new WeakMap<GitPlace, Kept>();
 
 /**
  * The blobs `ids`, in that order, from one `git cat-file --batch`. At most one blob is held at a time; git waits while
- * the reader is busy.
- * @throws Error when a blob is missing or git fails.
+ * the reader is busy. The process is used again by readers that follow soon, because starting one costs as much as reading
+ * hundreds of files; one whose reader stopped early, failed or was aborted is killed.
+ * @throws Error when a blob is missing or git fails; the signal's reason when it was aborted.
  */
 export async function* readBlobs(
   place: GitPlace,
@@ -12,63 +24,44 @@ export async function* readBlobs(
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly id: string; readonly bytes: Buffer }, void> {
   if (ids.length === 0) return;
-  const output = streamGit(place, ['cat-file', '--batch'], { signal, input: idLines(ids) });
-  const reader = new ByteReader(output);
+  signal.throwIfAborted();
+  const process = take(place) ?? new BlobProcess(place);
+  const kill = (): void => process.kill();
+  signal.addEventListener('abort', kill, { once: true });
+  let finished = false;
   try {
-    for (const id of ids) {
-      const header = (await reader.line()).split(' ');
-      if (header[1] !== 'blob') throw new Error(`bad object ${id}: ${header[1] ?? 'no answer'} instead of a file`);
-      const bytes = await reader.take(Number(header[2]));
-      await reader.take(1);
-      yield { id, bytes };
-    }
+    process.ask(ids);
+    for (const id of ids) yield { id, bytes: await process.answer(id) };
+    finished = true;
+  } catch (error) {
+    throw signal.aborted ? abortReason(signal) : error;
   } finally {
-    await output.return();
+    signal.removeEventListener('abort', kill);
+    if (finished && !signal.aborted) keep(place, process);
+    else kill();
   }
 }
 
-/** Ids for a command's standard input, in blocks: one write per id would be one system call per id. */
-function* idLines(ids: readonly string[]): Generator<string, void> {
-  for (let start = 0; start < ids.length; start += 512) yield `${ids.slice(start, start + 512).join('\n')}\n`;
+function take(place: GitPlace): BlobProcess | undefined {
+  const found = kept.get(place);
+  if (found === undefined) return undefined;
+  kept.delete(place);
+  clearTimeout(found.timer);
+  found.process.hold(true);
+  return found.process;
 }
 
-/** Reads lines and counted bytes from a stream of chunks. */
-class ByteReader {
-  readonly #chunks: AsyncIterator<Buffer, unknown>;
-  #rest: Buffer = Buffer.alloc(0);
-
-  constructor(stream: AsyncIterable<Buffer>) {
-    this.#chunks = stream[Symbol.asyncIterator]();
-  }
-
-  async line(): Promise<string> {
-    let end = this.#rest.indexOf(10);
-    while (end < 0) {
-      this.#rest = Buffer.concat([this.#rest, await this.#next()]);
-      end = this.#rest.indexOf(10);
-    }
-    const line = this.#rest.subarray(0, end).toString('latin1');
-    this.#rest = this.#rest.subarray(end + 1);
-    return line;
-  }
-
-  async take(count: number): Promise<Buffer> {
-    const parts: Buffer[] = [this.#rest];
-    let have = this.#rest.length;
-    while (have < count) {
-      const chunk = await this.#next();
-      parts.push(chunk);
-      have += chunk.length;
-    }
-    const all = parts.length === 1 ? this.#rest : Buffer.concat(parts);
-    this.#rest = all.subarray(count);
-    // A copy, so that a small file does not keep a whole chunk alive.
-    return Buffer.from(all.subarray(0, count));
-  }
-
-  async #next(): Promise<Buffer> {
-    const { done, value } = await this.#chunks.next();
-    if (done === true) throw new Error('git cat-file ended early');
-    return value;
-  }
+/** One is kept per place: two readers at the same time have two processes, of which the later one to finish ends. */
+function keep(place: GitPlace, process: BlobProcess): void {
+  if (kept.has(place)) return process.end();
+  process.hold(false);
+  const drop = (): void => {
+    if (kept.get(place)?.process === process) kept.delete(place);
+  };
+  const timer = setTimeout(() => {
+    drop();
+    process.end();
+  }, KEPT).unref();
+  kept.set(place, { process, timer });
+  void process.closed.then(drop);
 }
