@@ -25,33 +25,46 @@ export const registerDemo: Register = (program, context) => {
     );
     context.print('Starting Node-RED and the daemon …');
     const options = daemonOptions({ ...flags, config: demo.configuration, logFormat: 'pretty' }, context);
-    const daemon = await startDaemon({ ...options, logLevel: flags.logLevel === 'info' ? 'warn' : flags.logLevel });
-    const follow = tell(daemon, context);
-    const running = runUntilStopped(daemon);
-    await Promise.race([running, converged(daemon, demo, context)]);
-    const code = await running;
+    // What happens is told as events; the log is for those who ask for it.
+    const logLevel = flags.logLevel === 'info' ? 'error' : flags.logLevel;
+    const follow = new AbortController();
+    const code = await runUntilStopped(async () => {
+      const daemon = await startDaemon({ ...options, logLevel });
+      void tell(daemon, { context, signal: follow.signal });
+      void converged(daemon, demo, { context, signal: follow.signal });
+      return daemon;
+    });
     follow.abort();
     context.print('Stopped. "npm start" goes on where it was; delete .plumbline to begin anew.');
     context.exit(code);
   });
 };
 
+interface Telling {
+  readonly context: Context;
+  /** Fires when the demo ends. */
+  readonly signal: AbortSignal;
+}
+
 /** Waits for the first pass and says where everything is. */
-async function converged(daemon: Daemon, demo: Demo, context: Context): Promise<void> {
+async function converged(daemon: Daemon, demo: Demo, { context, signal }: Telling): Promise<void> {
   const { operations, engine } = daemon.workshop;
   const started = Date.now();
   let status = await operations.status({});
-  while (!settled(status) && Date.now() - started < PATIENCE) {
+  while (!settled(status) && Date.now() - started < PATIENCE && !signal.aborted) {
     await pause(100);
     status = await operations.status({});
   }
+  if (signal.aborted) return;
   const editor = (await engine.platforms.url('node-red')) ?? '(not started)';
   const [sync] = status.syncs;
   const ready = sync?.conditions.find((condition) => condition.type === 'Ready');
-  if (sync === undefined || ready?.status !== 'True') return context.print(`Not in sync yet: ${ready?.message ?? 'no pass has ended'}`);
-  context.print(
-    guide({ demo, editor, daemon, owned: sync.inventory.length, password: await makerPassword(demo) }, context),
-  );
+  if (sync === undefined || ready?.status !== 'True') {
+    context.print(`Not in sync yet: ${ready?.message ?? 'no pass has ended'}`);
+    return;
+  }
+  const places = { demo, editor, daemon, owned: sync.inventory.length, password: await makerPassword(demo) };
+  context.print(guide(places, context));
 }
 
 function settled({ syncs }: StatusResult): boolean {
@@ -98,22 +111,17 @@ What happens is told here. Ctrl-C stops it.
 }
 
 /** Prints events as they come, as the daemon keeps them. */
-function tell(daemon: Daemon, context: Context): AbortController {
-  const stop = new AbortController();
+async function tell(daemon: Daemon, { context, signal }: Telling): Promise<void> {
   const { operations } = daemon.workshop;
-  const follow = async () => {
-    let after: number | undefined = (await operations.events({ limit: 1 })).at(-1)?.id ?? 0;
-    while (!stop.signal.aborted) {
-      await pause(200, undefined, { signal: stop.signal });
-      const events = await operations.events({ after, limit: 100 });
-      for (const event of events) {
-        context.print(
-          `${new Date(event.at).toISOString().slice(11, 19)}  ${event.type.padEnd(10)}  ${event.key ?? event.sync ?? ''}  ${event.message}`,
-        );
-        after = Math.max(after, event.id);
-      }
+  let after = (await operations.events({ limit: 1 })).at(-1)?.id ?? 0;
+  while (!signal.aborted) {
+    await pause(200);
+    if (signal.aborted) return;
+    const events = await operations.events({ after, limit: 100 });
+    for (const event of events) {
+      const time = new Date(event.at).toISOString().slice(11, 19);
+      context.print(`${time}  ${event.type.padEnd(14)}  ${event.message}`);
+      after = Math.max(after, event.id);
     }
-  };
-  follow().catch(() => undefined);
-  return stop;
+  }
 }

@@ -50,11 +50,12 @@ async function write(folder: string, { files }: ExportResult, context: Context):
   bar.done();
 }
 
-function summary(folder: string, { platform, counts, secrets, incomplete }: ExportResult): string {
+function summary(folder: string, { platform, counts, secrets, incomplete, leftOut }: ExportResult): string {
   const objects = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`);
   return [
     `Wrote ${objects.join(', ') || 'nothing'} from ${platform} to ${folder}.`,
     ...incomplete.map(({ kind, because }) => `${kind} objects are missing from it: ${because}.`),
+    ...leftOut.map(({ object, because }) => `${object} is left out: ${because}.`),
     ...(secrets.length === 0 ? [] : ['Secrets that stay on the platform until git refers to them:']),
     ...secrets.map(({ object, names }) => `  ${object}: ${names.join(', ')}`),
     'Next: commit it, point a Sync with "adopt: matching" at it, and look at "plumbline plan".',

@@ -8,8 +8,7 @@ export const registerStart: Register = (program, context) => {
     .command('start')
     .description('run the daemon: keep the platforms as git says until it is stopped');
   command.action(async () => {
-    const daemon = await startDaemon(daemonOptions(globalFlags(command), context));
-    context.exit(await runUntilStopped(daemon));
+    context.exit(await runUntilStopped(() => startDaemon(daemonOptions(globalFlags(command), context))));
   });
 };
 
