@@ -6,7 +6,7 @@ import { build, restrict, withhold, type PlanInput } from '../plan/build.ts';
 import { match } from '../plan/match.ts';
 import type { Match, Matches } from '../plan/matches.ts';
 import { Observation, kindOf } from '../plan/observation.ts';
-import type { DesiredObject, LedgerView, Plan } from '../plan/types.ts';
+import type { DesiredObject, LedgerView, Plan, WithheldCode } from '../plan/types.ts';
 import { review } from '../policy/review.ts';
 import type { Snapshot } from '../source/source.ts';
 import { isComplete, remember, rememberPlatform } from './closing.ts';
@@ -126,6 +126,9 @@ function needsAll({ desired, by, blocked }: Match, { memory }: Pass): boolean {
   return by !== undefined && by !== 'ledger' && by !== 'id';
 }
 
+/** What is withheld because of what the platform said of itself, which it may have taken back. */
+const OF_FACTS: ReadonlySet<WithheldCode> = new Set(['instance-changed', 'rights-narrowed', 'vanished', 'unsupported']);
+
 /** The plan, drawn up with what the platform says of itself now wherever that may make a difference (law 3). */
 async function draft(
   pass: Pass,
@@ -136,7 +139,8 @@ async function draft(
   const { memory, driver } = pass;
   let facts = known;
   let plan = build({ ...input, facts });
-  const believes = plan.records.length > 0 || plan.withheld.some(({ change }) => change.verb === 'create');
+  const believes =
+    plan.records.length > 0 || plan.withheld.some(({ change, code }) => change.verb === 'create' || OF_FACTS.has(code));
   if (facts === memory.facts && (plan.stages.length > 0 || believes)) {
     facts = await driver.probe(signal);
     plan = build({ ...input, facts });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Key, Kind } from '../../src/manifest/manifest.ts';
 import type { Owner } from '../../src/plan/types.ts';
 import { NOW, OWNER, owned, there, want, type Scene } from './scene.ts';
@@ -69,7 +69,7 @@ const entry = fc
   .map((one) =>
     owned(one.key, one.value, {
       remote: one.remote,
-      how: one.how as 'created' | 'adopted',
+      how: one.how,
       dependsOn: one.needs,
       ...(one.since ? { driftSince: 1 } : {}),
     }),
