@@ -123,7 +123,6 @@ export function describeListing({ harness, platform, proxy, law }: Bench): void 
     await using narrowed = platform().connect({ narrowed: true });
     const [all, fewer] = [await driver.probe(never), await narrowed.probe(never)];
     expect(all.rights.filter((right) => !fewer.rights.includes(right))).to.not.deep.equal([]);
-    expect(fewer.rights.every((right) => all.rights.includes(right)) || fewer.rights.length > 0).to.equal(true);
   });
 
   law('instance', 'probe tells one instance from another behind the same URL', async () => {

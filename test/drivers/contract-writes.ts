@@ -28,18 +28,15 @@ export function describeWrites({ harness, platform }: Bench): void {
 
   it('an outcome names the object, and the version at which it is observed next', async () => {
     await using driver = platform().connect();
-    const named = new Map<string, { id: string; version: string } | undefined>();
     for (const stage of inStages(samples)) {
-      for (const outcome of await apply(
-        driver,
-        stage.map((sample) => stepFor('create', sample, driver)),
-      )) {
-        named.set(outcome.change.key, outcome.status === 'applied' ? outcome.remote : undefined);
+      const steps = stage.map((sample) => stepFor('create', sample, driver));
+      const outcomes = await apply(driver, steps);
+      for (const sample of stage) {
+        const outcome = outcomes.find(({ change }) => change.key === sample.key);
+        const { remote, version } = await get(driver, sample);
+        const named = outcome?.status === 'applied' ? outcome.remote : undefined;
+        expect(named, sample.key).to.deep.equal({ id: remote, version });
       }
-    }
-    for (const sample of samples) {
-      const found = await get(driver, sample);
-      expect(named.get(sample.key)?.id, sample.key).to.equal(found.remote);
     }
   });
 

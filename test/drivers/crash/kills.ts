@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { messageOf } from '../../../src/errors.ts';
+import type { HoldPoint } from '../fault-rules.ts';
 import { KillMatrix } from './matrix.ts';
-import type { Boundary } from './matrix.ts';
 import type { Connect, Terrain } from './terrain.ts';
 
 /** Enough to see what they have in common. */
@@ -11,7 +11,7 @@ const POINTS = ['before', 'sent', 'answer'] as const;
 interface Kills {
   readonly start: () => Promise<Terrain>;
   readonly connect: Connect;
-  /** How many boundaries; all of them when absent. */
+  /** At how many requests, for each point; at every one when absent. */
   readonly kills?: number;
 }
 
@@ -30,25 +30,30 @@ export function describeKills(name: string, { start, connect, kills }: Kills): v
       await terrain?.[Symbol.asyncDispose]();
     });
 
-    it(`at ${kills === undefined ? 'every' : `${kills} of its`} request boundaries, is made whole by the next: nothing lost, nothing twice, nothing written without need`, async () => {
-      if (matrix === undefined) throw new Error('the matrix is not prepared');
-      const failures: string[] = [];
-      for (const boundary of boundaries(matrix.requests, kills)) {
-        await matrix.kill(boundary).catch((error: unknown) => failures.push(messageOf(error)));
-        if (failures.length >= MOST_FAILURES) break;
-      }
-      expect(failures).to.deep.equal([]);
-    });
+    const which = kills === undefined ? 'every request' : `${kills} of its requests`;
+    for (const at of POINTS) {
+      it(`${WORDS[at]} (${which}), is made whole by the next: nothing lost, nothing twice, nothing written without need`, async () => {
+        if (matrix === undefined) throw new Error('the matrix is not prepared');
+        const failures: string[] = [];
+        for (const request of requestsOf(matrix.requests, kills, at)) {
+          await matrix.kill({ request, at }).catch((error: unknown) => failures.push(messageOf(error)));
+          if (failures.length >= MOST_FAILURES) break;
+        }
+        expect(failures).to.deep.equal([]);
+      });
+    }
   });
 }
 
-/** All three points of every request, or some of both in turn. */
-function boundaries(requests: number, kills: number | undefined): readonly Boundary[] {
-  const all = Array.from({ length: requests }, (_, index) => POINTS.map((at) => ({ request: index + 1, at }))).flat();
-  if (kills === undefined) return all;
-  const step = all.length / kills;
-  return Array.from({ length: kills }, (_, index) => {
-    const at = Math.floor((index + 0.5) * step);
-    return all[at];
-  }).filter((boundary) => boundary !== undefined);
+const WORDS: Readonly<Record<HoldPoint, string>> = {
+  before: 'before a request is sent',
+  sent: 'once a request is sent',
+  answer: 'before an answer arrives',
+};
+
+/** All requests of a pass, or some spread over all of it, others at each point. */
+function requestsOf(requests: number, kills: number | undefined, at: HoldPoint): readonly number[] {
+  if (kills === undefined) return Array.from({ length: requests }, (_, index) => index + 1);
+  const shift = (POINTS.indexOf(at) + 0.5) / POINTS.length;
+  return Array.from({ length: kills }, (_, index) => 1 + Math.floor(((index + shift) * requests) / kills));
 }

@@ -1,4 +1,4 @@
 import { describeKills } from './kills.ts';
 import { connectNodeRed, startNodeRed } from './node-red-terrain.ts';
 
-describeKills('a real Node-RED, which takes whole sets', { start: startNodeRed, connect: connectNodeRed, kills: 6 });
+describeKills('a real Node-RED, which takes whole sets', { start: startNodeRed, connect: connectNodeRed, kills: 2 });
