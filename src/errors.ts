@@ -66,7 +66,9 @@ export function formatProblem(problem: Problem): string {
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? '' : messageOf(error.cause);
-  return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
+  return cause === '' || error.message.includes(cause)
+    ? error.message
+    : `${error.message.replace(/\.$/, '')}: ${cause}`;
 }
 
 /** What a retry decision sees in anything thrown: foreign errors are treated as passing faults. */

@@ -2,6 +2,7 @@ import type { CheckResult } from '../daemon/operations.ts';
 import { globalFlags, output, type Context, type Register } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { outputOption } from './plan.ts';
+import { sentences } from './plan-text.ts';
 
 export const registerCheck: Register = (program, context) => {
   const command = program
@@ -21,7 +22,7 @@ export const registerCheck: Register = (program, context) => {
 
 function checkText(result: CheckResult, { colours }: Context): string {
   const head = `${result.ok ? colours.green('ok') : colours.red('failed')}  ${colours.bold(result.platform)}  ${result.driver} at ${result.url}`;
-  if (result.error !== undefined) return `${head}\n  ${result.error.message} ${result.error.remedy ?? ''}`;
+  if (result.error !== undefined) return `${head}\n  ${sentences(result.error)}`;
   const facts = [
     ['version', result.version],
     ['instance', result.instance],

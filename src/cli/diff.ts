@@ -1,7 +1,7 @@
 import { globalFlags, output, type Register } from './context.ts';
 import { EXIT, planExit } from './exit-codes.ts';
 import { onlyOption, outputOption, planAll } from './plan.ts';
-import { differencesText } from './plan-text.ts';
+import { differencesText, sentences } from './plan-text.ts';
 
 interface DiffFlags {
   readonly platform?: string;
@@ -30,7 +30,7 @@ export const registerDiff: Register = (program, context) => {
       })),
     );
     output(context, flags.output, { differences }, () => differencesText(differences, context.colours));
-    for (const { error } of passes) if (error !== undefined) context.remark(`${error.message} ${error.remedy ?? ''}`);
+    for (const { error } of passes) if (error !== undefined) context.remark(sentences(error));
     if (flags.detailedExitcode === true) context.exit(planExit(passes));
     else if (passes.some((pass) => pass.error !== undefined)) context.exit(EXIT.error);
   });

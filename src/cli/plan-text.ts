@@ -26,7 +26,7 @@ export function planText(pass: PassJson, colours: Colors): string {
   }
   if (pass.stale !== undefined)
     lines.push(colours.yellow(`The source is stale: ${pass.stale.reason} ${pass.stale.remedy}`));
-  if (pass.error !== undefined) lines.push(colours.red(`${pass.error.message} ${pass.error.remedy ?? ''}`.trim()));
+  if (pass.error !== undefined) lines.push(colours.red(sentences(pass.error)));
   const { plan } = pass;
   if (plan === undefined) return lines.join('\n');
   for (const change of plan.stages.flat()) lines.push(...changeText(change, colours));
@@ -40,6 +40,11 @@ export function planText(pass: PassJson, colours: Colors): string {
 export function differencesText(changes: readonly Change[], colours: Colors): string {
   if (changes.length === 0) return 'No differences.';
   return changes.flatMap((change) => changeText(change, colours)).join('\n');
+}
+
+/** What went wrong and what to do, each as a sentence of its own. */
+export function sentences({ message, remedy }: { readonly message: string; readonly remedy?: string }): string {
+  return [/[.!?]$/.test(message) ? message : `${message}.`, remedy ?? ''].join(' ').trimEnd();
 }
 
 function heading(pass: PassJson, colours: Colors): string {
@@ -129,9 +134,9 @@ export function outcomesText(pass: PassJson, colours: Colors): string {
     if (outcome.status === 'applied') return `  ${colours.green('applied')} ${outcome.verb} ${outcome.key}${kept}`;
     if (outcome.status === 'skipped')
       return `  ${colours.yellow('skipped')} ${outcome.verb} ${outcome.key}: ${outcome.because ?? ''}`;
-    return `  ${colours.red('failed')} ${outcome.verb} ${outcome.key}: ${outcome.error?.message ?? ''} ${outcome.error?.remedy ?? ''}`;
+    return `  ${colours.red('failed')} ${outcome.verb} ${outcome.key}: ${outcome.error === undefined ? '' : sentences(outcome.error)}`;
   });
-  if (pass.error !== undefined) lines.push(colours.red(`${pass.error.message} ${pass.error.remedy ?? ''}`.trim()));
+  if (pass.error !== undefined) lines.push(colours.red(sentences(pass.error)));
   const count = (status: string) => pass.outcomes.filter((outcome) => outcome.status === status).length;
   const withheld = pass.plan?.withheld.length ?? 0;
   lines.push(

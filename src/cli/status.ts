@@ -38,7 +38,7 @@ function statusText(status: StatusResult, { colours }: Context): string {
     ];
   });
   const lines = [
-    table(['SYNC', 'PLATFORM', 'STATE', 'REVISION', 'IN SYNC', 'OWNED', 'DRIFTED', 'WITHHELD', 'PROBLEMS'], rows),
+    table(['SYNC', 'PLATFORM', 'STATE', 'REVISION', 'LAST SUCCESS', 'OWNED', 'DRIFTED', 'WITHHELD', 'PROBLEMS'], rows),
   ];
   for (const problem of status.configuration.problems) {
     lines.push(

@@ -1,7 +1,9 @@
 import { stringify } from 'yaml';
 import { ReconcilerError } from '../errors.ts';
 import type { Driver } from '../drivers/driver.ts';
-import { KINDS, type Kind } from '../manifest/manifest.ts';
+import { KINDS, type JsonObject, type Kind } from '../manifest/manifest.ts';
+import { API_VERSION } from '../manifest/metadata.ts';
+import { SCHEMAS } from '../manifest/schemas.ts';
 import type { RemoteObject } from '../plan/types.ts';
 
 /** One file of an exported repository; the path uses forward slashes. */
@@ -19,6 +21,8 @@ export interface ExportResult {
   readonly secrets: readonly { readonly object: string; readonly names: readonly string[] }[];
   /** Kinds that could not be listed whole, and why. */
   readonly incomplete: readonly { readonly kind: Kind; readonly because: string }[];
+  /** Objects that no manifest can describe (a user of settings.js, who has no role), and why. */
+  readonly leftOut: readonly { readonly object: string; readonly because: string }[];
 }
 
 const FOLDER: Record<Kind, string> = {
@@ -50,37 +54,64 @@ export async function exportPlatform(platform: string, driver: Driver, signal: A
   const counts: Record<string, number> = {};
   const secrets: { object: string; names: string[] }[] = [];
   const incomplete: { kind: Kind; because: string }[] = [];
+  const leftOut: { object: string; because: string }[] = [];
   for await (const item of driver.observe({ kinds }, signal)) {
     if ('listed' in item) {
       if (!item.complete)
         incomplete.push({ kind: item.listed, because: item.because ?? 'the platform did not list everything' });
       continue;
     }
-    const manifest = toManifest.call(driver, item);
+    const manifest = accepted(item.kind, toManifest.call(driver, item));
+    if ('because' in manifest) {
+      leftOut.push({ object: `${item.kind} "${item.title}"`, because: manifest.because });
+      continue;
+    }
     const name = names.take(item.kind, manifest.name);
     const set = Object.entries(item.secretsSet ?? {}).flatMap(([secret, isSet]) => (isSet ? [secret] : []));
     if (set.length > 0) secrets.push({ object: `${item.kind}/${name}`, names: set });
     counts[item.kind] = (counts[item.kind] ?? 0) + 1;
     files.push(...filesOf({ ...manifest, name }, item, set));
   }
-  return { platform, files, counts, secrets, incomplete };
+  return { platform, files, counts, secrets, incomplete, leftOut };
 }
 
-function filesOf(
-  manifest: ReturnType<NonNullable<Driver['toManifest']>>,
-  { kind }: RemoteObject,
-  secrets: readonly string[],
-): ExportedFile[] {
+type Exported = ReturnType<NonNullable<Driver['toManifest']>>;
+
+/**
+ * A manifest as its schema takes it. A normal form has fields that nobody may write (the title of a grant), and a platform has
+ * objects that no manifest can describe; what is exported must be read again without a problem (law 2).
+ */
+function accepted(kind: Kind, exported: Exported): Exported | { readonly because: string } {
+  let { spec } = exported;
+  for (const issue of issuesOf(kind, { ...exported, spec })) {
+    if (issue.code !== 'unrecognized_keys' || issue.path.join() !== 'spec') continue;
+    spec = Object.fromEntries(Object.entries(spec).filter(([field]) => !issue.keys.includes(field)));
+  }
+  const [issue] = issuesOf(kind, { ...exported, spec });
+  return issue === undefined
+    ? { ...exported, spec }
+    : { because: `it has no ${issue.path.join('.')} that a manifest could say` };
+}
+
+function issuesOf(kind: Kind, exported: Exported) {
+  return SCHEMAS[kind].safeParse(documentOf(kind, exported)).error?.issues ?? [];
+}
+
+function documentOf(kind: Kind, { name, spec, definition }: Exported): JsonObject {
+  const whole: JsonObject = definition === undefined ? spec : { ...spec, definitionFrom: { file: `${name}.json` } };
+  return { apiVersion: API_VERSION, kind, metadata: { name }, spec: whole };
+}
+
+function filesOf(manifest: Exported, { kind }: RemoteObject, secrets: readonly string[]): ExportedFile[] {
   const folder = FOLDER[kind];
   const { name, definition } = manifest;
   const file = `${name}.json`;
-  const spec = definition === undefined ? manifest.spec : { ...manifest.spec, definitionFrom: { file } };
+  const place = kind === 'AccessGrant' ? 'a password to each subject' : 'spec.secrets with a valueFrom for each';
   const hint =
     secrets.length === 0
       ? ''
-      : `# The platform keeps ${secrets.join(', ')} to itself. To have git keep it, add spec.secrets with a valueFrom for each.\n`;
-  const text =
-    hint + stringify({ apiVersion: 'plumbline.dev/v1alpha1', kind, metadata: { name }, spec }, { lineWidth: 120 });
+      : `# The platform keeps ${secrets.join(', ')} to itself. To have git keep it, add ${place}.\n`;
+  const text = hint + stringify(documentOf(kind, manifest), { lineWidth: 120 });
   const base = kind === 'AccessGrant' ? `${folder}/grant-${name}` : `${folder}/${name}`;
   return [
     { path: `${base}.yaml`, text },
