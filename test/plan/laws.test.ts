@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Key } from '../../src/manifest/manifest.ts';
-import { NOW, does, dueOf, ours, owned, planOf, there, want, withheldOf, withholds } from './scene.ts';
+import { NOW, does, dueOf, ours, owned, planOf, want, withheldOf, withholds } from './scene.ts';
 
 const V1 = { steps: 'one' };
 const V2 = { steps: 'two' };

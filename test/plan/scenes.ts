@@ -94,4 +94,4 @@ export const scenes: fc.Arbitrary<Scene> = fc.record({
     }),
     approvals: fc.constantFrom({}, { adopt: true }, { vanished: true }),
   }),
-}) as fc.Arbitrary<Scene>;
+});

@@ -4,7 +4,6 @@ import { does, dueOf, ours, owned, planOf, want, withholds } from './scene.ts';
 
 const V1 = { steps: 'one' };
 const HAND = { steps: 'by hand' };
-const keys = (count: number) => Array.from({ length: count }, (_, index): Key => `Workflow/w${index}`);
 
 describe('Law 9: plans show no secret', () => {
   const canary = 'CANARY-4711';
