@@ -54,7 +54,11 @@ export interface Refusal {
 
 /** What came of one change. */
 export type Outcome =
-  | { readonly status: 'applied'; readonly change: Change; readonly remote?: { readonly id: string; readonly version: string } }
+  | {
+      readonly status: 'applied';
+      readonly change: Change;
+      readonly remote?: { readonly id: string; readonly version: string };
+    }
   | { readonly status: 'failed'; readonly change: Change; readonly error: ReconcilerError }
   | { readonly status: 'skipped'; readonly change: Change; readonly because: string };
 
@@ -87,6 +91,10 @@ export interface Driver {
   /** What could be done with the best licence and rights; `probe` narrows it. */
   readonly capabilities: Capabilities;
   readonly format?: DefinitionFormat;
+  /** Kinds whose objects can carry a marker; on these a missing marker is drift. */
+  readonly marks: readonly Kind[];
+  /** Whether `observe` can look at single objects; where it cannot, every pass lists everything. */
+  readonly targeted: boolean;
   probe(signal: AbortSignal): Promise<Facts>;
   /**
    * Streams the objects page by page, and a `Listed` per kind. A page that does not load ends its kind with
@@ -105,17 +113,29 @@ export interface Driver {
    */
   apply(stage: readonly Step[], signal: AbortSignal): AsyncIterable<Outcome>;
   /** Runs that started or ended after the cursor, oldest first; the cursor is opaque. */
-  executions?(cursor: string | undefined, signal: AbortSignal): Promise<{ readonly executions: readonly Execution[]; readonly cursor: string }>;
+  executions?(
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly executions: readonly Execution[]; readonly cursor: string }>;
   /** Calls back when the platform says that something changed, where it can. */
   events?(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable;
   /** Writes what is on the platform as manifests (`export`): an object's spec, ready for a repository. */
-  toManifest?(object: RemoteObject): { readonly name: string; readonly spec: JsonObject; readonly definition?: { readonly file: string; readonly text: string } };
+  toManifest?(object: RemoteObject): {
+    readonly name: string;
+    readonly spec: JsonObject;
+    readonly definition?: { readonly file: string; readonly text: string };
+  };
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** How a driver reports the requests it sends, for metrics and benchmarks. */
 export interface RequestObserver {
-  (request: { readonly method: string; readonly route: string; readonly code: number | 'error'; readonly seconds: number }): void;
+  (request: {
+    readonly method: string;
+    readonly route: string;
+    readonly code: number | 'error';
+    readonly seconds: number;
+  }): void;
 }
 
 /** What a driver gets to connect with. */
@@ -145,4 +165,3 @@ export interface DriverDefinition {
   readonly auth: readonly (readonly string[])[];
   connect(connection: Connection): Driver;
 }
-
