@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { startNodeRed } from '../drivers/node-red/server.ts';
 import { sizesOf } from './arguments.ts';
 import type { Sizes } from './arguments.ts';
-import { memoryTerrain } from './memory-terrain.ts';
-import { nodeRedTerrain } from './node-red-terrain.ts';
+import { memoryDefinition } from './memory-terrain.ts';
+import { nodeRedDefinition } from './node-red-terrain.ts';
 import { makeRepository } from './repository.ts';
 import type { Answer, Order, Scenario } from './scenario.ts';
 import { passTable, targetTable } from './table.ts';
@@ -38,7 +38,7 @@ async function main(sizes: Sizes): Promise<void> {
 
 async function onMemory(dir: string, objects: number, sizes: Sizes): Promise<Figures> {
   const file = join(dir, 'platform');
-  await makeRepository(join(dir, 'repository'), objects, memoryTerrain(file).definition);
+  await makeRepository(join(dir, 'repository'), objects, memoryDefinition);
   return { platform: 'memory', objects, answers: await scenarios({ dir, objects, platform: { memory: file } }, sizes) };
 }
 
@@ -46,7 +46,7 @@ async function onNodeRed(dir: string, sizes: Sizes): Promise<Figures> {
   const server = await startNodeRed();
   try {
     const objects = sizes.tabs;
-    await makeRepository(join(dir, 'repository'), objects, nodeRedTerrain(server.url).definition);
+    await makeRepository(join(dir, 'repository'), objects, nodeRedDefinition);
     const answers = await scenarios({ dir, objects, platform: { 'node-red': server.url } }, sizes);
     return { platform: 'node-red', objects, answers };
   } finally {
@@ -80,9 +80,9 @@ async function inProcess(order: Order, profile: string | undefined): Promise<Ans
 }
 
 function tell(figures: Figures, targets: readonly Target[]): void {
-  for (const { measured, peak, store } of Object.values(figures.answers)) {
+  for (const { measured, peak } of Object.values(figures.answers)) {
     for (const one of measured)
-      console.log(JSON.stringify({ platform: figures.platform, objects: figures.objects, ...one, peak, store }));
+      console.log(JSON.stringify({ platform: figures.platform, objects: figures.objects, ...one, peak }));
   }
   for (const target of targets) console.log(JSON.stringify({ platform: figures.platform, ...target }));
   console.error(passTable(figures));

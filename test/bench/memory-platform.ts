@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import type { JsonObject } from '../../src/manifest/manifest.ts';
 import type { Marker } from '../../src/plan/types.ts';
 
@@ -18,31 +18,42 @@ type Request =
   | { readonly put: string }
   | { readonly remove: string };
 
-interface Index {
-  readonly ids: readonly string[];
-  readonly titles: readonly string[];
-  readonly lengths: readonly number[];
-  readonly writes: number;
+/** Where an answer lies in the file. */
+interface Place {
+  readonly title: string;
+  readonly at: number;
+  readonly length: number;
 }
 
 const PAGE = 100;
 
 /**
- * A platform without a network: answers are bytes, kept outside of the JavaScript heap, one allocation per object. Counts its requests and
+ * A platform without a network. Its answers lie in a file, which the system keeps in its own memory: they cost next to nothing to
+ * read, and do not count as memory of the process that is measured, as those of a real platform do not. Counts its requests and
  * remembers them, so that they can be sent again bare.
  */
 export class MemoryPlatform {
-  readonly #answers = new Map<string, Buffer>();
+  readonly #path: string;
+  readonly #file: number;
+  readonly #places = new Map<string, Place>();
   readonly #titles = new Map<string, string>();
   #order: string[] | undefined;
   #sent: Request[] = [];
   #writes = 0;
+  #end = 0;
 
-  /** Bytes of all answers: what a real platform would hold in a process of its own. */
-  get bytes(): number {
-    let bytes = 0;
-    for (const { length } of this.#answers.values()) bytes += length;
-    return bytes;
+  /** What an earlier process saved at `path`; empty when none did. */
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = openSync(path, existsSync(path) ? 'r+' : 'w+');
+    if (!existsSync(`${path}.json`)) return;
+    const saved = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as readonly (readonly [string, Place])[];
+    for (const [id, place] of saved) {
+      this.#places.set(id, place);
+      this.#titles.set(place.title, id);
+      this.#end = Math.max(this.#end, place.at + place.length);
+    }
+    this.#writes = this.#end;
   }
 
   /** The requests since the last call. */
@@ -55,25 +66,27 @@ export class MemoryPlatform {
   /** A hundred objects, in the order of their making; none beyond the end. */
   page(page: number): readonly Buffer[] {
     this.#sent.push({ page });
-    this.#order ??= [...this.#answers.keys()];
-    return this.#order.slice(page * PAGE, (page + 1) * PAGE).flatMap((id) => this.#answers.get(id) ?? []);
+    this.#order ??= [...this.#places.keys()];
+    return this.#order.slice(page * PAGE, (page + 1) * PAGE).flatMap((id) => this.#read(id) ?? []);
   }
 
   get(id: string): Buffer | undefined {
     this.#sent.push({ get: id });
-    return this.#answers.get(id);
+    return this.#read(id);
   }
 
   withTitle(title: string): Buffer | undefined {
     this.#sent.push({ title });
-    return this.#answers.get(this.#titles.get(title) ?? '');
+    return this.#read(this.#titles.get(title) ?? '');
   }
 
   /** Creates or replaces; the next version is the platform's own counter. */
   put(id: string, shown: Omit<Shown, 'version' | 'id'>): string {
+    this.#sent.push({ put: id });
     this.#writes += 1;
     const version = String(this.#writes);
-    this.#keep(id, shown.title, Buffer.from(JSON.stringify({ id, version, ...shown } satisfies Shown)));
+    if (!this.#places.has(id)) this.#order = undefined;
+    this.#write(id, shown.title, Buffer.from(JSON.stringify({ id, version, ...shown } satisfies Shown)));
     return version;
   }
 
@@ -83,7 +96,7 @@ export class MemoryPlatform {
 
   remove(id: string): void {
     this.#sent.push({ remove: id });
-    this.#answers.delete(id);
+    this.#places.delete(id);
     this.#order = undefined;
   }
 
@@ -94,51 +107,35 @@ export class MemoryPlatform {
       else if ('get' in request) this.get(request.get);
       else if ('title' in request) this.withTitle(request.title);
       else if ('put' in request) this.#again(request.put);
-      else this.#answers.delete(request.remove);
+      else this.#places.delete(request.remove);
     }
     this.takeRequests();
   }
 
-  /** Writes everything to two files, for the next process. */
-  save(path: string): void {
-    const file = openSync(path, 'w');
-    for (const answer of this.#answers.values()) writeSync(file, answer);
-    closeSync(file);
-    const titles = new Map([...this.#titles].map(([title, id]) => [id, title]));
-    const ids = [...this.#answers.keys()];
-    const index: Index = {
-      ids,
-      titles: ids.map((id) => titles.get(id) ?? ''),
-      lengths: [...this.#answers.values()].map(({ length }) => length),
-      writes: this.#writes,
-    };
-    writeFileSync(`${path}.json`, JSON.stringify(index));
+  /** For the next process. */
+  save(): void {
+    writeFileSync(`${this.#path}.json`, JSON.stringify([...this.#places]));
   }
 
-  static load(path: string): MemoryPlatform {
-    const platform = new MemoryPlatform();
-    const { ids, titles, lengths, writes } = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as Index;
-    const file = openSync(path, 'r');
-    for (const [at, id] of ids.entries()) {
-      const answer = Buffer.allocUnsafeSlow(lengths[at] ?? 0);
-      readSync(file, answer);
-      platform.#keep(id, titles[at] ?? '', answer);
-    }
-    closeSync(file);
-    platform.#writes = writes;
-    platform.takeRequests();
-    return platform;
+  #read(id: string): Buffer | undefined {
+    const place = this.#places.get(id);
+    if (place === undefined) return undefined;
+    const answer = Buffer.allocUnsafeSlow(place.length);
+    readSync(this.#file, answer, { position: place.at });
+    return answer;
   }
 
-  #keep(id: string, title: string, answer: Buffer): void {
-    this.#sent.push({ put: id });
-    if (!this.#answers.has(id)) this.#order = undefined;
-    this.#answers.set(id, answer);
+  #write(id: string, title: string, answer: Buffer): void {
+    writeSync(this.#file, answer, 0, answer.length, this.#end);
+    this.#places.set(id, { title, at: this.#end, length: answer.length });
     this.#titles.set(title, id);
+    this.#end += answer.length;
   }
 
+  /** Writes what is there already: the same bytes once more. */
   #again(id: string): void {
-    const answer = this.#answers.get(id);
-    if (answer !== undefined) this.#answers.set(id, Buffer.from(answer));
+    const answer = this.#read(id);
+    const place = this.#places.get(id);
+    if (answer !== undefined && place !== undefined) this.#write(id, place.title, answer);
   }
 }

@@ -1,20 +1,19 @@
-import { existsSync } from 'node:fs';
 import { MemoryDriver, memoryFormat } from './memory-driver.ts';
 import { MemoryPlatform } from './memory-platform.ts';
+import type { Definition } from './repository.ts';
 import { steps } from './terrain.ts';
 import type { Terrain } from './terrain.ts';
 
-/** The in-memory platform as the last process saved it to `file`; empty when none did. */
+export const memoryDefinition: Definition = (index, edition) => ({ steps: steps(index, edition) });
+
+/** The in-memory platform as an earlier process left it in `file`; empty when none did. */
 export function memoryTerrain(file: string): Terrain {
-  const platform = existsSync(file) ? MemoryPlatform.load(file) : new MemoryPlatform();
+  const platform = new MemoryPlatform(file);
   return {
     driver: new MemoryDriver(platform),
     format: memoryFormat,
     kinds: ['Workflow'],
-    definition: (index, edition) => ({ steps: steps(index, edition) }),
-    get bytesHere() {
-      return platform.bytes;
-    },
+    definition: memoryDefinition,
     begin: () => Promise.resolve(void platform.takeRequests()),
     end: () => {
       const requests = platform.takeRequests();
@@ -24,7 +23,7 @@ export function memoryTerrain(file: string): Terrain {
         send: () => Promise.resolve(platform.replay(requests)),
       });
     },
-    save: () => platform.save(file),
+    save: () => platform.save(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

@@ -1,6 +1,7 @@
 import { nodeRedFormat } from '../../src/drivers/node-red/format.ts';
 import type { JsonValue } from '../../src/manifest/manifest.ts';
 import { FLOW_KINDS, connect, deployRaw, rawFlows } from '../drivers/node-red/server.ts';
+import type { Definition } from './repository.ts';
 import type { Terrain } from './terrain.ts';
 
 interface Request {
@@ -17,8 +18,7 @@ export function nodeRedTerrain(url: string): Terrain {
     driver,
     format: nodeRedFormat,
     kinds: FLOW_KINDS,
-    definition,
-    bytesHere: 0,
+    definition: nodeRedDefinition,
     begin: async () => {
       before = (await rawFlows(url)).flows;
       sent = [];
@@ -54,7 +54,7 @@ async function sendAll(url: string, requests: readonly Request[], flows: string)
   }
 }
 
-function definition(index: number, edition: number): JsonValue {
+export const nodeRedDefinition: Definition = (index, edition) => {
   const tab = id(index, 0);
   const at = (position: number) => ({ z: tab, x: 120 + 160 * position, y: 80 });
   return [
@@ -102,7 +102,7 @@ function definition(index: number, edition: number): JsonValue {
       wires: [[]],
     },
   ];
-}
+};
 
 function id(index: number, part: number): string {
   return (index * 16 + part + 0x1000_0000).toString(16).padStart(16, '0');

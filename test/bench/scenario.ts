@@ -8,8 +8,6 @@ import { SecretStore } from '../../src/secrets/store.ts';
 import { GitSource } from '../../src/source/git.ts';
 import { measure, peakMegabytes, typical } from './measure.ts';
 import type { Cost } from './measure.ts';
-import { memoryTerrain } from './memory-terrain.ts';
-import { nodeRedTerrain } from './node-red-terrain.ts';
 import { commitOne } from './repository.ts';
 import type { Terrain } from './terrain.ts';
 
@@ -36,9 +34,8 @@ export interface Measured {
 }
 export interface Answer {
   readonly measured: readonly Measured[];
+  /** Largest memory of the process, in megabytes. */
   readonly peak: number;
-  /** Megabytes of the platform's own in that process. */
-  readonly store: number;
 }
 
 const REPEATS = { quiet: 3, commit: 8 } as const;
@@ -55,7 +52,7 @@ process.once('message', (order: Order) => {
 
 async function run(order: Order): Promise<Answer> {
   const { scenario, objects } = order;
-  await using terrain = terrainOf(order);
+  await using terrain = await terrainOf(order);
   using ledger = Ledger.open(order.stateDir);
   const pass = passOf(order, { terrain, ledger });
   const one = (what: Measured['pass'], trigger: Trigger): Promise<Measured> =>
@@ -75,10 +72,9 @@ async function run(order: Order): Promise<Answer> {
     }
     done.push(summed(passes));
   }
-  const store = terrain.bytesHere / 1_000_000;
   const peak = peakMegabytes();
   terrain.save();
-  return { measured: done, peak, store };
+  return { measured: done, peak };
 }
 
 async function measured(what: Measured['pass'], pass: Pass, terrain: Terrain): Promise<Measured> {
@@ -100,7 +96,8 @@ function expectDone(what: Measured['pass'], report: PassReport, { memory }: Pass
   const clean = report.error === undefined && report.problems.length === 0 && report.result !== 'withheld';
   if (clean && changes === wanted) return;
   const [problem] = report.problems;
-  const told = report.error?.message ?? problem?.message ?? report.plan?.withheld[0]?.because;
+  const [failed] = report.outcomes.flatMap((one) => (one.status === 'failed' ? [one.error.message] : []));
+  const told = report.error?.message ?? problem?.message ?? failed ?? report.plan?.withheld[0]?.because;
   throw new Error(`the ${what} pass ended as ${report.result} with ${changes} changes instead of ${wanted}: ${told}`);
 }
 
@@ -110,8 +107,10 @@ function summed(passes: readonly Measured[]): Measured {
   return { ...last, cost: typical(passes.map(({ cost }) => cost)), bare: typical(passes.map(({ bare }) => bare)) };
 }
 
-function terrainOf({ platform }: Order): Terrain {
-  return 'memory' in platform ? memoryTerrain(platform.memory) : nodeRedTerrain(platform['node-red']);
+/** Loads only the platform that is measured: the other one's code would count as memory. */
+async function terrainOf({ platform }: Order): Promise<Terrain> {
+  if ('memory' in platform) return (await import('./memory-terrain.ts')).memoryTerrain(platform.memory);
+  return (await import('./node-red-terrain.ts')).nodeRedTerrain(platform['node-red']);
 }
 
 function passOf(order: Order, { terrain, ledger }: { terrain: Terrain; ledger: Ledger }): Omit<Pass, 'trigger'> {

@@ -3,7 +3,7 @@ import type { Figures, Target } from './targets.ts';
 
 /** What a person reads: one line per kind of pass. */
 export function passTable(figures: Figures): string {
-  const rows = Object.values(figures.answers).flatMap(({ measured, peak, store }) =>
+  const rows = Object.values(figures.answers).flatMap(({ measured, peak }) =>
     measured.map(({ pass, requests, cost, bare }) => [
       pass,
       String(requests),
@@ -12,10 +12,10 @@ export function passTable(figures: Figures): string {
       ms(cpuOf(cost)),
       ms(cost.children),
       ms(cpuOf(bare)),
-      `${peak.toFixed(0)} (${store.toFixed(0)})`,
+      peak.toFixed(0),
     ]),
   );
-  const head = ['pass', 'requests', 'wall ms', 'bare', 'CPU ms', 'of it git', 'bare', 'peak MB (platform)'];
+  const head = ['pass', 'requests', 'wall ms', 'bare', 'CPU ms', 'of it git', 'bare', 'peak MB'];
   return `\n${figures.platform}, ${figures.objects} objects\n${aligned([head, ...rows])}`;
 }
 

@@ -8,8 +8,6 @@ export interface Terrain extends AsyncDisposable {
   readonly format: DefinitionFormat;
   readonly kinds: readonly Kind[];
   readonly definition: Definition;
-  /** Bytes of the platform's own that lie in this process. */
-  readonly bytesHere: number;
   /** Gets ready for a pass: what it sends from now on is counted. */
   begin(): Promise<void>;
   /** What was sent since `begin`, to be sent again bare. Nothing of this is part of the pass. */
