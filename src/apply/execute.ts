@@ -114,7 +114,7 @@ function failure(change: Change, cause: unknown): ReconcilerError {
 function stepOf(change: Change, plan: Plan, execution: Execution): Step {
   const keeps = change.verb === 'create' || change.verb === 'update' || change.verb === 'adopt';
   const marker: Marker | undefined = keeps
-    ? { owner: plan.owner, key: change.key, applied: change.fingerprint, how: execution.owned(change, '').how }
+    ? markerOf(change, plan, execution)
     : undefined;
   return {
     change,
@@ -122,6 +122,18 @@ function stepOf(change: Change, plan: Plan, execution: Execution): Step {
     ...(marker === undefined ? {} : { marker }),
     desired: () => execution.desired(change),
     secrets: () => execution.secrets(change),
+  };
+}
+
+/** What the object will say of itself; its own id with it where it is known, so that a copy gives itself away. */
+function markerOf(change: Extract<Change, { fingerprint: string }>, plan: Plan, execution: Execution): Marker {
+  const remote = change.verb === 'create' ? execution.idFor(change.key) : change.remote.id;
+  return {
+    owner: plan.owner,
+    key: change.key,
+    applied: change.fingerprint,
+    how: execution.owned(change, '').how,
+    ...(remote === undefined ? {} : { remote }),
   };
 }
 

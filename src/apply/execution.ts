@@ -15,5 +15,7 @@ export interface Execution {
   owned(change: Change, remote: string): Owned;
   /** What is on the platform now, for the archive; undefined when it is gone. */
   observed(changes: readonly Change[], signal: AbortSignal): Promise<ReadonlyMap<Key, RemoteObject>>;
+  /** The id that a create chooses, where the client may choose. */
+  idFor(key: Key): string | undefined;
   readonly clock: () => number;
 }

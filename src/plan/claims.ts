@@ -8,6 +8,11 @@ export function isClaim(observed: Observed): observed is Claim {
   return observed.marker !== undefined;
 }
 
+/** Whether its marker was written on another object: a maker copied it, marker included. */
+export function isCopied({ marker, remote }: Claim): boolean {
+  return marker.remote !== undefined && marker.remote !== remote;
+}
+
 /** Titles that differ in case or in how Unicode composes them are one name on some platforms, so they are one here. */
 export function titleKey({ kind, title }: { readonly kind: Kind; readonly title: string }): string {
   return `${kind}:${title.normalize('NFKC').toLowerCase()}`;

@@ -10,7 +10,7 @@ import {
   orphan,
   sameTitle,
 } from './match-reasons.ts';
-import { isClaim, oldest, titleKey, type Claim } from './claims.ts';
+import { isClaim, isCopied, oldest, titleKey, type Claim } from './claims.ts';
 import { kindOf, remoteKey, type RemoteKey } from './observation.ts';
 import type { DesiredObject, Intent, Notice, Observed } from './types.ts';
 
@@ -40,7 +40,7 @@ export class Matcher {
     for (const desired of input.desired.values()) append(this.#namesakes, titleKey(desired), desired);
     for (const observed of input.observation.objects.values()) {
       append(this.#titles, titleKey(observed), observed);
-      if (isClaim(observed))
+      if (isClaim(observed) && !isCopied(observed))
         append(this.#isOurClaim(observed) ? this.#claims : this.#foreign, observed.marker.key, observed);
     }
   }
@@ -58,10 +58,9 @@ export class Matcher {
     );
   };
 
-  /** A name that a manifest of its own bears now is nobody's former name. */
   readonly byFormerName = (desired: DesiredObject): void => {
     for (const key of desired.renamedFrom) {
-      const owned = this.#input.desired.has(key) ? undefined : this.#input.ledger.owned.get(key);
+      const owned = this.#input.ledger.owned.get(key);
       const observed = owned && this.#free(remoteKey(desired.kind, owned.remote));
       if (owned === undefined || observed === undefined || this.#otherOwner(observed) !== undefined) continue;
       return this.give(desired, { owned, observed, by: 'ledger', from: key });
@@ -69,6 +68,7 @@ export class Matcher {
   };
 
   readonly byMarker = (desired: DesiredObject): void => {
+    // A name that a manifest of its own bears now is nobody's former name.
     const former = desired.renamedFrom.filter((key) => !this.#input.desired.has(key));
     for (const key of [desired.key, ...former]) {
       const claims = (this.#claims.get(key) ?? []).filter((claim) => this.#isUnclaimed(claim));
@@ -153,7 +153,8 @@ export class Matcher {
     const notices = others.flatMap((observed): Notice[] => {
       if (!isClaim(observed) || !this.#isOurClaim(observed)) return [];
       if (this.#ledgerKeys.has(remoteKey(observed.kind, observed.remote))) return [];
-      return [this.#input.desired.has(observed.marker.key) ? copy(observed) : orphan(observed)];
+      const copied = isCopied(observed) || this.#input.desired.has(observed.marker.key);
+      return [copied ? copy(observed) : orphan(observed)];
     });
     return { of: this.found, others, notices };
   }

@@ -11,6 +11,8 @@ export interface Marker {
   /** Fingerprint last applied, so that a lost ledger does not turn every difference into drift or the reverse. */
   readonly applied?: string;
   readonly how?: 'created' | 'adopted';
+  /** Id of the object it was written on, where it was known then: found on another one, it was copied there. */
+  readonly remote?: string;
 }
 
 /** One object as a driver lists it: its content in the same normal form as a manifest's `spec()`. */

@@ -24,6 +24,7 @@ export function executionOf(pass: Pass, parts: Parts): Execution {
   return {
     driver,
     journal: pass.ledger.journal({ sync: pass.sync, platform: pass.platform }),
+    idFor: (key) => driver.idFor?.(pass.terms.owner, key),
     clock: pass.clock,
     desired: (change) => contentOf(required(parts.manifests, change.key), driver, parts.signal),
     secrets: async (change) => {

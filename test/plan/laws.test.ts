@@ -28,6 +28,13 @@ describe('Law 3: unknown is not absent', () => {
     expect(does(plan)).to.deep.equal(['create Application/x']);
   });
 
+  it('what differed when it was listed and could not be read then is neither in order nor overwritten', () => {
+    const scene = { git: [want('Workflow/a', V2)], platform: [ours('Workflow/a', V1)], unreadable: true };
+    const plan = planOf({ ...scene, ledger: [owned('Workflow/a', V1)] });
+    expect(withholds(plan)).to.deep.equal(['update Workflow/a: listing-incomplete']);
+    expect(plan.records).to.deep.equal([]);
+  });
+
   it('on another instance, or one that does not say which it is, nothing is done, forgotten or written down', () => {
     for (const facts of [{ instance: 'other' }, {}]) {
       const scene = {

@@ -100,6 +100,14 @@ describe('Ownership: rename', () => {
     }
   });
 
+  it("a name that a manifest bears now is nobody's former name, with the ledger or without it", () => {
+    const git = [want('Workflow/b', V1, { renamedFrom: ['Workflow/a'] }), want('Workflow/a', V1)];
+    for (const ledger of [[owned('Workflow/a', V1)], []]) {
+      const plan = planOf({ git, platform: [ours('Workflow/a', V1)], ledger });
+      expect(does(plan)).to.deep.equal(['create Workflow/b']);
+    }
+  });
+
   it('"without it the plan shows delete + create and asks for approval when the object has runs or data"', () => {
     const scene = { git: [want('Workflow/new', V1)], ledger: [owned('Workflow/old', V1)] };
     const plain = planOf({ ...scene, platform: [ours('Workflow/old', V1)] });

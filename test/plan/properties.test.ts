@@ -46,7 +46,8 @@ describe('Properties of comparing', () => {
   it('names that are no ordinary names compare like all others', () => {
     const odd = JSON.parse('{"z":1,"__proto__":{"b":1,"a":2},"10":1,"9":2}') as JsonObject;
     expect(fingerprint(shuffled(odd))).to.equal(fingerprint(odd));
-    expect(fingerprint(odd)).to.not.equal(fingerprint({ z: 1 }));
+    const hidden = JSON.parse('{"z":1,"__proto__":{"a":2}}') as JsonObject;
+    expect(fingerprint(hidden)).to.not.equal(fingerprint({ z: 1 }));
     expect(differences(odd, { z: 1 }).diff).to.have.length(3);
   });
 

@@ -123,6 +123,8 @@ export interface Scene {
   readonly facts?: Partial<PlanInput['facts']>;
   readonly totals?: Partial<PlanInput['totals']>;
   readonly now?: number;
+  /** No content can be read after the listing. */
+  readonly unreadable?: boolean;
   readonly idFor?: (key: Key) => string | undefined;
 }
 
@@ -148,7 +150,7 @@ export function planOf(scene: Scene): Plan {
   const matches = match({ desired, observation, ledger, terms, marks, idFor });
   const found = new Map<Key, Differences>();
   for (const { desired: wish, observed } of matches.of.values()) {
-    if (observed === undefined || observed.fingerprint === wish.fingerprint) continue;
+    if (scene.unreadable === true || observed === undefined || observed.fingerprint === wish.fingerprint) continue;
     const object = scene.platform?.find((one) => one.kind === observed.kind && one.remote === observed.remote);
     const strip = (value: JsonObject) =>
       wish.ignore.reduce((rest, path) => without(rest, parsePointer(path)) as JsonObject, value);

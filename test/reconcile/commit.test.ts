@@ -48,6 +48,16 @@ describe('The look of a commit', () => {
     expect(desk.writes()).to.deep.equal(['update Workflow/w5']);
   });
 
+  it('does not overlook that data may be lost now', async () => {
+    desk.driver.put({ ...desk.driver.named('Workflow', 'w5'), holds: '3 executions' });
+    const annotations = { 'plumbline.dev/allow-data-loss': 'true' };
+    desk.write('w5.yaml', workflow('w5', 'one', { metadata: { annotations } }));
+    await desk.commit();
+    desk.delete('w5.yaml');
+    await desk.commit();
+    expect(desk.writes()).to.deep.equal(['delete Workflow/w5']);
+  });
+
   it('does not overlook that other fields are ignored now', async () => {
     desk.driver.edit('Workflow', 'w5', { title: 'w5', definition: { step: 'one', zone: 'UTC' } });
     desk.terms = { gracePeriod: 1000 };
@@ -103,6 +113,21 @@ describe('The look of a commit', () => {
     desk.write('other.yaml', document('Integration', 'other', { title: 'Other', type: 'http', settings: {} }));
     await desk.commit();
     expect(desk.writes()).to.deep.equal(['create Integration/other']);
+  });
+
+  it('does not delete what an object refers to that was left alone by an earlier commit', async () => {
+    desk.write('crm.yaml', document('Integration', 'crm', { type: 'http', settings: {} }));
+    desk.write('w5.yaml', workflow('w5', 'one', { uses: ['crm'] }));
+    await desk.commit();
+    const annotations = { 'plumbline.dev/reconcile': 'disabled' };
+    desk.write('w5.yaml', workflow('w5', 'two', { metadata: { annotations } }));
+    await desk.commit();
+    desk.delete('crm.yaml');
+    desk.writes();
+    const report = await desk.commit();
+    expect(report.look).to.equal('commit');
+    expect(desk.writes()).to.deep.equal([]);
+    expect(report.plan?.withheld).to.have.nested.property('[0].code', 'dependency');
   });
 
   it('sees who has a role before it deletes the role', async () => {
