@@ -46,18 +46,14 @@ export class Bench implements Execution {
     };
   }
 
-  idFor() {
-    return undefined;
-  }
   desired() {
     return Promise.resolve({});
   }
   secrets() {
     return Promise.resolve({});
   }
-  idFor(): undefined {
-    return undefined;
-  }
+  readonly idFor = () => undefined;
+
   owned(change: Change, remote: string) {
     return owned(change.key, {}, { remote });
   }

@@ -121,12 +121,29 @@ describe('Ownership: marker', () => {
     expect(withholds(plan)).to.deep.equal(['create Workflow/a: listing-incomplete']);
   });
 
+  it('a copy that says which object its marker was written on is a copy even when the original and the ledger are gone', () => {
+    const marker = { owner: OWNER, key: 'Workflow/a', remote: 'original' } as const;
+    const plan = planOf({ git: [want('Workflow/a', V1)], platform: [there('Workflow', 'duplicate', V1, { marker })] });
+    expect(does(plan)).to.deep.equal(['create Workflow/a']);
+    expect(plan.notices.map(({ code, remote }) => `${code} ${remote}`)).to.deep.equal(['copy duplicate']);
+  });
+
   it('a copy of an object that left git is never deleted; the original is', () => {
     const plan = planOf({
       platform: [original, duplicate],
       ledger: [owned('Workflow/a', V1, { remote: 'original' })],
     });
     expect(dueOf(plan).map((change) => 'remote' in change && change.remote.id)).to.deep.equal(['original']);
+  });
+
+  it('a marker that was written on another object makes no claim, not even where the original is gone', () => {
+    const marker = { owner: OWNER, key: 'Workflow/a', remote: 'original' } as const;
+    const plan = planOf({
+      git: [want('Workflow/a', V1)],
+      platform: [there('Workflow', 'duplicate', HAND, { marker })],
+    });
+    expect(does(plan)).to.deep.equal(['create Workflow/a']);
+    expect(plan.notices.map(({ code }) => code)).to.deep.equal(['copy']);
   });
 
   it('the marker of a kind is a claim for that kind only', () => {

@@ -155,6 +155,33 @@ describe('A pass', () => {
     expect([...desk.driver.secrets.values()]).to.deep.include({ value: 'another value' });
   });
 
+  it('takes no access away because a password is missing', async () => {
+    const scope = { platform: true };
+    const password = { valueFrom: { env: 'ORDERS_KEY' } };
+    desk.write('r.yaml', document('AccessRole', 'operator', { permissions: [{ on: 'workflow', verbs: ['read'] }] }));
+    const grant = { role: 'operator', subjects: [{ user: 'alice', password }], scope };
+    desk.write('g.yaml', document('AccessGrant', 'alice', grant));
+    await desk.pass();
+    expect(desk.driver.titles('AccessGrant')).to.deep.equal(['alice']);
+    delete desk.env['ORDERS_KEY'];
+    const report = await desk.pass();
+    expect(report.problems).to.have.length(1);
+    expect(desk.driver.titles('AccessGrant')).to.deep.equal(['alice']);
+  });
+
+  it('owns as created what it creates anew after it was adopted and vanished', async () => {
+    desk.write('a.yaml', workflow('a', 'one'));
+    const value = { title: 'a', definition: { step: 'one' } };
+    desk.driver.put({ kind: 'Workflow', remote: 'r', title: 'a', value });
+    desk.terms = { gracePeriod: 0, adopt: 'matching' };
+    await desk.pass();
+    expect(desk.driver.named('Workflow', 'a').marker).to.include({ how: 'adopted' });
+    desk.driver.remove('Workflow', 'a');
+    desk.terms = { gracePeriod: 0, drift: 'revert' };
+    await desk.pass();
+    expect(desk.driver.named('Workflow', 'a').marker).to.include({ how: 'created' });
+  });
+
   it('a broken file deletes nothing and changes nothing of what was in it (law 3)', async () => {
     desk.write('all.yaml', `${workflow('a', 'one')}---\n${workflow('b', 'one')}`);
     desk.write('c.yaml', workflow('c', 'one'));
@@ -190,6 +217,7 @@ describe('A pass', () => {
     desk.writes();
     const source = {
       description: 'gone',
+      accept: () => undefined,
       read: () => Promise.reject(new ReconcilerError('gone', 'backoff')),
       watch: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     };
