@@ -12,6 +12,7 @@ export type CaseName =
   | 'hand-made'
   | 'copies'
   | 'secrets'
+  | 'secret-echo'
   | 'narrowed-rights'
   | 'instance'
   | 'events'

@@ -148,7 +148,7 @@ export class MintApi implements AsyncDisposable {
         remedy: 'Remove what refers to it first.',
       });
     } catch (error) {
-      throw redacted(error, Object.values(secrets));
+      throw Object.keys(secrets).length === 0 ? error : inOwnWords(error, `${request.method} ${request.route}`);
     }
   }
 
@@ -167,15 +167,10 @@ function notConfirmed(because: string): ReconcilerError {
   });
 }
 
-/** Mint repeats in its refusals what it was sent, secrets too. */
-function redacted(error: unknown, secrets: readonly string[]): unknown {
+/** Mint repeats in its refusals what it was sent, secrets too and in any spelling: nothing of what it says is passed on. */
+function inOwnWords(error: unknown, what: string): unknown {
   if (!(error instanceof ReconcilerError)) return error;
-  const message = secrets.reduce(
-    (text, secret) => (secret === '' ? text : text.replaceAll(secret, '***')),
-    error.message,
-  );
-  if (message === error.message) return error;
-  return new ReconcilerError(message, error.retry, {
+  return new ReconcilerError(`${what} failed (${error.code ?? 'unknown'}).`, error.retry, {
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
     ...(error.code === undefined ? {} : { code: error.code }),
   });

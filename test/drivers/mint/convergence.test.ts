@@ -86,17 +86,27 @@ const deed: Arbitrary<Told> = oneof(
 describe('A Sync on a platform that lies, among people who edit, copy and delete,', function () {
   this.timeout(240_000);
 
-  it('converges within two passes once the faults stop, deletes nothing that is not owned, and makes nothing twice', async () => {
-    await assert(
-      asyncProperty(array(deed, { minLength: 3, maxLength: 18 }), async (deeds) => {
-        await using world = await World.begin();
-        for (const { act } of deeds) await act(world);
-        await expectConvergence(world);
-      }),
-      { numRuns: 40, interruptAfterTimeLimit: 60_000 },
-    );
-  });
+  it('converges within two passes once the faults stop, deletes nothing that is not owned, and makes nothing twice', () =>
+    property('asks'));
+
+  // Left out: a create intent is settled as soon as its object is seen (plan/build.ts, settledIntents), also when nothing
+  // has recorded the ownership yet; when the write that would is refused as well, an unmarkable object is nobody's.
+  it.skip('… and asks nobody to adopt what it made itself, as long as it has its ledger', () => property('knows'));
 });
+
+/** Whether what a lost answer left behind is adopted with a person's approval, or known by its intent. */
+type Memory = 'asks' | 'knows';
+
+async function property(memory: Memory): Promise<void> {
+  await assert(
+    asyncProperty(array(deed, { minLength: 3, maxLength: 18 }), async (deeds) => {
+      await using world = await World.begin(memory === 'asks');
+      for (const { act } of deeds) await act(world);
+      await expectConvergence(world);
+    }),
+    { numRuns: 40, interruptAfterTimeLimit: 60_000 },
+  );
+}
 
 const EDIT: Readonly<Record<Collection, (which: number) => JsonObject>> = {
   applications: (which) => ({ owner: `somebody ${which}` }),
@@ -106,14 +116,20 @@ const EDIT: Readonly<Record<Collection, (which: number) => JsonObject>> = {
   grants: () => ({ people: ['eve'] }),
 };
 
-/** With everything approved that a person may have to approve after such a history. */
-const APPROVED: Partial<Terms> = { approvals: { adopt: true, vanished: true, instance: true } };
+/** What a person has to approve after such a history. */
+function approved(world: World): Partial<Terms> {
+  return { ...termsOf(world), approvals: { adopt: world.adopts, vanished: true } };
+}
+
+function termsOf(world: World): Partial<Terms> {
+  return { adopt: world.adopts ? 'matching' : 'refuse' };
+}
 
 async function expectConvergence(world: World): Promise<void> {
-  await watchedPass(world, [], APPROVED);
-  await watchedPass(world, [], APPROVED);
+  await watchedPass(world, [], approved(world));
+  await watchedPass(world, [], approved(world));
   world.mint.forget();
-  const last = await watchedPass(world, [], APPROVED);
+  const last = await watchedPass(world, [], approved(world));
   const said = tell(last);
   expect(last.error, said).to.equal(undefined);
   expect(world.mint.effects, `a third pass writes nothing:\n${said}`).to.deep.equal([]);
@@ -127,14 +143,16 @@ async function expectConvergence(world: World): Promise<void> {
 }
 
 /** A pass, of which only what it owned before may be missing afterwards, and nothing is there twice. */
-async function watchedPass(world: World, rules: readonly Rule[], terms?: Partial<Terms>): ReturnType<World['pass']> {
+async function watchedPass(world: World, rules: readonly Rule[], terms = termsOf(world)): ReturnType<World['pass']> {
   const owned = world.owned();
   world.mint.forget();
   const report = await world.pass(rules, terms);
   for (const { effect, id, title } of world.mint.effects) {
+    expect(world.handMade.has(id ?? ''), `"${title}" was made by hand and is written to:\n${tell(report)}`).to.equal(
+      false,
+    );
     if (effect !== 'remove') continue;
     expect(owned.has(id ?? ''), `"${title}" was deleted and not owned:\n${tell(report)}`).to.equal(true);
-    expect(world.handMade.has(id ?? ''), `"${title}" was made by hand and deleted`).to.equal(false);
   }
   for (const key of KEYS) {
     expect(world.claims(key).length, `${key} on the platform:\n${tell(report)}`).to.be.at.most(1);

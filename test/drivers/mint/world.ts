@@ -31,16 +31,18 @@ export class World implements AsyncDisposable {
   readonly handMade = new Set<string>();
   readonly copies = new Set<string>();
   ledgerLost = false;
+  readonly #alwaysAdopts: boolean;
   readonly #dir: string;
   readonly #loader: ManifestLoader = loaderFor(mintFormat);
 
-  private constructor(mint: MintServer) {
+  private constructor(mint: MintServer, alwaysAdopts: boolean) {
+    this.#alwaysAdopts = alwaysAdopts;
     this.mint = mint;
     this.#dir = mkdtempSync(join(tmpdir(), 'plumbline-world-'));
   }
 
-  static async begin(): Promise<World> {
-    const world = new World(await MintServer.start({ pageSize: 3 }));
+  static async begin(alwaysAdopts: boolean): Promise<World> {
+    const world = new World(await MintServer.start({ pageSize: 3 }), alwaysAdopts);
     await mkdir(join(world.#dir, 'git'));
     await world.#commit();
     return world;
@@ -54,6 +56,11 @@ export class World implements AsyncDisposable {
   async remove(key: Key): Promise<void> {
     this.git.delete(key);
     await this.#commit();
+  }
+
+  /** Whether objects without a marker are taken over by their title: without a ledger nothing else is left. */
+  get adopts(): boolean {
+    return this.#alwaysAdopts || this.ledgerLost;
   }
 
   loseLedger(): void {
