@@ -113,9 +113,7 @@ function failure(change: Change, cause: unknown): ReconcilerError {
 
 function stepOf(change: Change, plan: Plan, execution: Execution): Step {
   const keeps = change.verb === 'create' || change.verb === 'update' || change.verb === 'adopt';
-  const marker: Marker | undefined = keeps
-    ? markerOf(change, plan, execution)
-    : undefined;
+  const marker: Marker | undefined = keeps ? markerOf(change, plan, execution) : undefined;
   return {
     change,
     owner: plan.owner,

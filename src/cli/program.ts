@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { registerAccept } from './accept.ts';
 import { registerApply } from './apply.ts';
 import { registerCheck } from './check.ts';
 import type { Context, Register } from './context.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly Register[] = [
   registerEvents,
   registerHistory,
   registerReconcile,
+  registerAccept,
   registerSuspend,
   registerResume,
   registerRelease,

@@ -47,6 +47,7 @@ function session(operations: Operations, close: () => Promise<void>): Session {
     plan: (args) => operations.plan(args),
     apply: (args) => operations.apply(args),
     reconcile: (args) => operations.reconcile(args),
+    accept: (args) => operations.accept(args),
     suspend: (args) => operations.suspend(args),
     resume: (args) => operations.resume(args),
     release: (args) => operations.release(args),

@@ -9,6 +9,7 @@ const CALLS: { readonly [Name in OperationName]: (operations: Operations, body: 
   plan: (operations, body) => operations.plan(checked('plan', body)),
   apply: (operations, body) => operations.apply(checked('apply', body)),
   reconcile: (operations, body) => operations.reconcile(checked('reconcile', body)),
+  accept: (operations, body) => operations.accept(checked('accept', body)),
   suspend: (operations, body) => operations.suspend(checked('suspend', body)),
   resume: (operations, body) => operations.resume(checked('resume', body)),
   release: (operations, body) => operations.release(checked('release', body)),

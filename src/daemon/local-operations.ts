@@ -24,6 +24,8 @@ import type { Target } from './target.ts';
 /** Milliseconds that `check` waits for one platform. */
 const CHECK_TIMEOUT = 60_000;
 const EXPORT_TIMEOUT = 300_000;
+/** Milliseconds that reading an accepted revision may take. */
+const ACCEPT_TIMEOUT = 120_000;
 
 /** The operations, carried out by an engine in this process. */
 export class LocalOperations implements Operations {
@@ -75,6 +77,27 @@ export class LocalOperations implements Operations {
     const targets = this.#targets({ sync });
     for (const target of targets) this.#engine.wake(target, 'command');
     return targets.map(({ sync, platform }) => ({ sync, platform }));
+  }
+
+  async accept({ sync, revision }: Arguments<'accept'>) {
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(ACCEPT_TIMEOUT)]);
+    const [target] = this.#targets({ sync });
+    if (target === undefined)
+      throw notFound(`There is no Sync ${sync}.`, 'See those there are with `plumbline status`.');
+    target.source.accept(revision);
+    const read = await target.source.read(signal);
+    if (read.stale !== undefined) {
+      throw new ReconcilerError(`The newest state of the source was not taken: ${read.stale.reason}`, 'never', {
+        code: 'not-accepted',
+        remedy: read.stale.remedy,
+      });
+    }
+    const { timers, ledger, log } = this.#engine.parts;
+    log.info('revision accepted', { sync, revision: read.revision });
+    const message = `Revision ${read.revision} was accepted by a person.`;
+    ledger.addEvent({ at: timers.now(), type: 'accepted', sync, message });
+    for (const other of this.#targets({ sync })) this.#engine.wake(other, 'command');
+    return { sync, revision: read.revision };
   }
 
   async suspend({ sync, reason, by }: Arguments<'suspend'>) {

@@ -42,6 +42,7 @@ export const OPERATION_ARGUMENTS = {
     only: z.array(ObjectKey).optional(),
   }),
   reconcile: z.strictObject({ sync: Name.optional() }),
+  accept: z.strictObject({ sync: Name, revision: z.string().min(1).max(200) }),
   suspend: z.strictObject({ sync: Name, reason: z.string().min(1).max(500), by: z.string().max(200).optional() }),
   resume: z
     .strictObject({ sync: Name.optional(), platform: Name.optional(), key: ObjectKey.optional() })
@@ -131,6 +132,8 @@ export interface Operations {
   apply(args: Arguments<'apply'>): Promise<readonly PassJson[]>;
   /** Puts the Sync (or all) at the head of the queue. */
   reconcile(args: Arguments<'reconcile'>): Promise<readonly Queued[]>;
+  /** Takes a revision that looked wrong (rewritten history, an emptied path) as it is. */
+  accept(args: Arguments<'accept'>): Promise<{ readonly sync: string; readonly revision: string }>;
   suspend(args: Arguments<'suspend'>): Promise<Suspension>;
   /** Ends the suspension of a Sync, or the hold that `restore` has put on an object. */
   resume(args: Arguments<'resume'>): Promise<{ readonly resumed: boolean }>;

@@ -41,7 +41,7 @@ export class PassWorker implements Worker {
   /** Reads the source before the platform's turn has come, so that a slow source takes none of it. */
   async prepare(ticket: Ticket, signal: AbortSignal): Promise<void> {
     const target = this.#parts.roster.find(ticket.key);
-    if (target === undefined || this.#waitsFor(target) !== undefined) return;
+    if (target === undefined) return;
     const reading = target.source.read(AbortSignal.any([signal, AbortSignal.timeout(target.pace.timeout)]));
     target.progress.reading = reading;
     await reading.catch(() => undefined);
@@ -51,15 +51,17 @@ export class PassWorker implements Worker {
     const target = this.#parts.roster.find(ticket.key);
     if (target === undefined) return;
     const waits = this.#waitsFor(target);
-    if (waits !== undefined) {
-      target.progress.attempted = true;
-      this.#parts.reporter.held(target, { reason: 'DependencyNotReady', message: waits, stalled: false });
-      return;
-    }
     const { reading } = target.progress;
     delete target.progress.reading;
     const source = reading === undefined ? target.source : alreadyRead(target.source, reading);
-    await this.pass(target, { trigger: ticket.trigger, mode: 'apply', source }, signal);
+    await this.pass(
+      target,
+      { trigger: ticket.trigger, mode: 'apply', source, ...(waits === undefined ? {} : { waits }) },
+      signal,
+    );
+    if (waits !== undefined) {
+      this.#parts.reporter.held(target, { reason: 'DependencyNotReady', message: waits, stalled: false });
+    }
   }
 
   failed(ticket: Ticket, error: unknown): void {

@@ -57,6 +57,7 @@ export function remoteOperations(stateDir: string): Operations {
     plan: operation('plan'),
     apply: operation('apply'),
     reconcile: operation('reconcile'),
+    accept: operation('accept'),
     suspend: operation('suspend'),
     resume: operation('resume'),
     release: operation('release'),

@@ -147,6 +147,7 @@ async function writeOwned(
   const execution: Execution = {
     driver,
     journal: ledger.journal(target),
+    idFor: (key) => driver.idFor?.(target.terms.owner, key),
     clock,
     desired: async () => value,
     secrets: async () => ({}),

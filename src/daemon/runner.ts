@@ -21,6 +21,8 @@ export interface PassRequest {
   readonly release?: readonly Key[];
   readonly only?: readonly Key[];
   readonly expect?: string;
+  /** Why another Sync has to succeed first: only taking access away goes on meanwhile (law 16). */
+  readonly waits?: string;
   /** Instead of the target's own: one that was read already. */
   readonly source?: Source;
 }
@@ -71,7 +73,11 @@ export async function runPass(
         secrets: parts.secrets,
         secretScope: target.secretScope,
         terms: { ...target.terms, approvals: approvals ?? {}, release: release ?? [] },
-        rules: { windows: target.windows, ...(suspended === undefined ? {} : { suspended }) },
+        rules: {
+          windows: target.windows,
+          ...(suspended === undefined ? {} : { suspended }),
+          ...(request.waits === undefined ? {} : { waits: request.waits }),
+        },
         trigger,
         mode,
         ...(expect === undefined ? {} : { expect }),

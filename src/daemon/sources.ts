@@ -67,6 +67,7 @@ function knownHostsOf(
 export function measured(source: Source, sync: string, metrics: Metrics): Source {
   return {
     description: source.description,
+    accept: (revision) => source.accept(revision),
     watch: (onChange) => source.watch(onChange),
     read: async (signal) => {
       const start = performance.now();
@@ -86,12 +87,18 @@ export function measured(source: Source, sync: string, metrics: Metrics): Source
 
 /** A source that gives what was read already, so that reading took none of the platform's turn. */
 export function alreadyRead(source: Source, reading: Promise<Snapshot>): Source {
-  return { description: source.description, watch: (onChange) => source.watch(onChange), read: () => reading };
+  return {
+    description: source.description,
+    accept: (revision) => source.accept(revision),
+    watch: (onChange) => source.watch(onChange),
+    read: () => reading,
+  };
 }
 
 /** The source of a Sync that is gone: it wants nothing. */
 export const NOTHING: Source = {
   description: 'nothing, because the Sync was removed',
+  accept: () => undefined,
   watch: () => ({ [Symbol.asyncDispose]: async () => undefined }),
   read: async () => ({
     revision: 'removed',

@@ -38,7 +38,7 @@ export function termsOf({ metadata, spec }: Sync, installation: string): Terms {
     gracePeriod: spec.gracePeriod,
     adopt: spec.adopt,
     prune: spec.prune,
-    exclusive: false,
+    exclusive: spec.exclusive,
     kinds: spec.select.kinds ?? KINDS,
     release: [],
     approvals: {},

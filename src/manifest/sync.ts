@@ -140,7 +140,13 @@ export const Sync = z.strictObject({
       schedule: Cron.describe('Further passes at these times (cron expression, UTC); none when absent.').optional(),
       retryInterval: Duration.prefault('30s').describe('First pause after a failed pass; grows up to the interval.'),
       timeout: Duration.prefault('5m').describe('Longest time of one pass.'),
-      drift: Drift.default('revert').describe('What happens to changes made on the platform: revert or report.'),
+      drift: Drift.optional().describe(
+        'What happens to changes made on the platform: revert or report. When absent, what git created is reverted and what was adopted is reported.',
+      ),
+      exclusive: z
+        .boolean()
+        .default(false)
+        .describe('Whether grants of its roles that are not in git are taken away, for every role of the source.'),
       gracePeriod: Duration.prefault('10m').describe('How long drift may stand before it is reverted.'),
       adopt: z
         .enum(['refuse', 'matching'])

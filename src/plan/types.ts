@@ -130,16 +130,7 @@ export interface FieldDiff {
 
 /** Why a change is wanted. */
 export type Cause =
-  | 'new'
-  | 'changed'
-  | 'renamed'
-  | 'drift'
-  | 'vanished'
-  | 'secret'
-  | 'marker'
-  | 'adoption'
-  | 'removed'
-  | 'released';
+  'new' | 'changed' | 'renamed' | 'drift' | 'vanished' | 'secret' | 'marker' | 'adoption' | 'removed' | 'released';
 
 interface ChangeBase {
   readonly key: Key;

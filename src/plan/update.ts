@@ -2,7 +2,8 @@ import { base, target, wanted, type DecideContext, type Decision } from './decis
 import type { Differences } from './diff.ts';
 import { UNKNOWN_HASH, hesitation } from './hesitation.ts';
 import type { Match } from './matches.ts';
-import type { Cause, Change, DesiredObject, FieldDiff, Observed, Owned, Who } from './types.ts';
+import type { Key } from '../manifest/manifest.ts';
+import type { Cause, Change, DesiredObject, FieldDiff, Observed, Owned, Owner, Who } from './types.ts';
 
 /** Everything an update would set: contents, secrets that changed or were cleared, the marker. */
 export function fieldsToSet(
@@ -18,16 +19,18 @@ export function fieldsToSet(
   return [
     ...(found?.diff ?? []),
     ...secretsToWrite(desired, owned, observed).map(secretField),
-    ...(markerWrong
-      ? [
-          {
-            path: '/metadata/owner',
-            ...(observed.marker === undefined ? {} : { before: observed.marker.owner }),
-            after: context.terms.owner,
-          },
-        ]
-      : []),
+    ...(markerWrong ? [markerField(observed, desired.key, context.terms.owner)] : []),
   ];
+}
+
+/** What is wrong with a marker: whose it says the object is, or, after a rename, which. */
+function markerField({ marker }: Observed, key: Key, owner: Owner): FieldDiff {
+  if (marker?.owner === owner) return { path: '/metadata/name', before: nameOf(marker.key), after: nameOf(key) };
+  return { path: '/metadata/owner', ...(marker === undefined ? {} : { before: marker.owner }), after: owner };
+}
+
+function nameOf(key: Key): string {
+  return key.slice(key.indexOf('/') + 1);
 }
 
 export function secretField(name: string): FieldDiff {

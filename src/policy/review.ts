@@ -8,6 +8,8 @@ export interface Rules {
   readonly windows: readonly Window[];
   /** Why a person suspended the Sync; undefined when it runs. */
   readonly suspended?: string;
+  /** Why another Sync has to succeed first. */
+  readonly waits?: string;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface Rules {
  * given in milliseconds since 1970.
  */
 export function review(plan: Plan, rules: Rules, now: number): ReadonlyMap<Key, Reason> {
-  const reason = suspended(rules) ?? closed(rules, now);
+  const reason = suspended(rules) ?? waiting(rules) ?? closed(rules, now);
   if (reason === undefined) return new Map();
   const changes = plan.stages.flat();
   const passes = neededToRevoke(changes);
@@ -45,6 +47,11 @@ function suspended({ suspended }: Rules): Reason | undefined {
     because: `the Sync is suspended: ${suspended}.`,
     remedy: 'Run "plumbline resume", or remove "suspend: true" from the Sync.',
   };
+}
+
+function waiting({ waits }: Rules): Reason | undefined {
+  if (waits === undefined) return undefined;
+  return { code: 'dependency', because: waits, remedy: 'See how that Sync stands; this one follows by itself.' };
 }
 
 function closed({ windows }: Rules, now: number): Reason | undefined {

@@ -41,8 +41,8 @@ export class FolderSource implements Source {
     this.description = `folder ${this.#root}`;
   }
 
-  /** A person's word that the folder is meant to be empty; holds for the next read. */
-  acceptEmpty(): void {
+  /** A person's word that the folder is meant to be empty, whatever revision they name; holds for the next read. */
+  accept(_revision?: string): void {
     this.#emptyAccepted = true;
   }
 

@@ -56,6 +56,11 @@ export interface Source {
    * @throws ReconcilerError
    */
   read(signal: AbortSignal): Promise<Snapshot>;
+  /**
+   * A person's word that this revision is meant, although it looked wrong (rewritten history, an emptied path). Holds until
+   * it has been read.
+   */
+  accept(revision: string): void;
   /** Calls `onChange` when there may be something new. It only ever says "look again". */
   watch(onChange: () => void): AsyncDisposable;
 }

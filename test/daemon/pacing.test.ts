@@ -76,6 +76,7 @@ describe('triggers', () => {
     let changed: () => void = () => {};
     const source = {
       description: '',
+      accept: () => undefined,
       read: () => Promise.reject(new Error('not read here')),
       watch: (onChange: () => void) => ((changed = onChange), { [Symbol.asyncDispose]: async () => undefined }),
     };

@@ -51,7 +51,7 @@ describe('schemas', () => {
       'Sync spec.interval': '5m',
       'Sync spec.gracePeriod': '10m',
       'Sync spec.adopt': 'refuse',
-      'Sync spec.drift': 'revert',
+      'Sync spec.exclusive': 'false',
       'Sync spec.source.git.ref': '{"branch":"main"}',
       'Platform spec.limits.timeout': '30s',
       'AccessGrant spec.scope': '{"platform":true}',
@@ -103,7 +103,7 @@ describe('configuration', () => {
     const spec = syncs.get('orders')?.document.spec;
     expect(spec).to.deep.include({
       interval: 300_000,
-      drift: 'revert',
+      exclusive: false,
       prune: { enabled: true, maxDeletions: { percent: 10 }, maxRevocations: { percent: 50 } },
     });
     expect(spec?.windows).to.deep.equal([{ deny: '0 18 * * 5', duration: 223_200_000, timeZone: 'Europe/Berlin' }]);

@@ -122,7 +122,7 @@ describe('a folder source', () => {
     expect(emptied.revision).to.equal(good.revision);
     expect(emptied.stale?.reason).to.match(/has no files/);
     expect(emptied.stale?.since).to.equal(gone.stale?.since);
-    source.acceptEmpty();
+    source.accept();
     expect(await source.read(never))
       .to.include({ stale: undefined })
       .and.property('files')

@@ -24,6 +24,7 @@ const noteSchema = z.strictObject({
     .optional(),
   applied: z.string().optional(),
   how: z.enum(['created', 'adopted']).optional(),
+  remote: z.string().optional(),
   fields: z.record(z.string(), z.string()).optional(),
 });
 
@@ -34,7 +35,7 @@ export function readInfo(info: string): { readonly text: string; readonly note: 
   const match = TRAILER.exec(info);
   const parsed = match?.[1] === undefined ? undefined : noteSchema.safeParse(parse(match[1]));
   if (match === null || parsed?.success !== true) return { text: info, note: { fields: {} } };
-  const { owner, key, applied, how, fields } = parsed.data;
+  const { owner, key, applied, how, remote, fields } = parsed.data;
   const marker: Marker | undefined =
     owner === undefined || key === undefined
       ? undefined
@@ -43,6 +44,7 @@ export function readInfo(info: string): { readonly text: string; readonly note: 
           key: key as Key,
           ...(applied === undefined ? {} : { applied }),
           ...(how === undefined ? {} : { how }),
+          ...(remote === undefined ? {} : { remote }),
         };
   return {
     text: info.slice(0, match.index),
