@@ -1,8 +1,8 @@
+import type { Key } from '../manifest/manifest.ts';
 import { base, target, wanted, type DecideContext, type Decision } from './decision.ts';
 import type { Differences } from './diff.ts';
 import { UNKNOWN_HASH, hesitation } from './hesitation.ts';
 import type { Match } from './matches.ts';
-import type { Key } from '../manifest/manifest.ts';
 import type { Cause, Change, DesiredObject, FieldDiff, Observed, Owned, Owner, Who } from './types.ts';
 
 /** Everything an update would set: contents, secrets that changed or were cleared, the marker. */
