@@ -15,14 +15,21 @@ export interface Normal {
   readonly expiresAt?: number;
 }
 
+/** Manifests never change, and an unchanged one is the same object in the next load: 10,000 are not hashed again for one commit. */
+const stamps = new WeakMap<Manifest, string>();
+
 /**
  * Equal exactly when two readings of a manifest ask for the same: its fingerprint names the content, and what stands beside
  * the content (annotations, ignored fields, former names, the file) steers a pass just as well.
  */
 export function stampOf(manifest: Manifest): string {
+  const known = stamps.get(manifest);
+  if (known !== undefined) return known;
   const { fingerprint, title, annotations, ignoreFields, renamedFrom, dependsOn, origin } = manifest;
   const beside = [title, canonical(annotations), ignoreFields, renamedFrom, dependsOn, origin.file];
-  return hash('sha256', `${fingerprint}${JSON.stringify(beside)}`, 'base64');
+  const stamp = hash('sha256', `${fingerprint}${JSON.stringify(beside)}`, 'base64');
+  stamps.set(manifest, stamp);
+  return stamp;
 }
 
 /**

@@ -1,8 +1,9 @@
+import { isUtf8 } from 'node:buffer';
 import { ReconcilerError } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import type { SourceLimits } from './git-config.ts';
 import { readBlobs } from './git-objects.ts';
-import { records, streamGit } from './git-process.ts';
+import { streamGit } from './git-process.ts';
 import type { GitPlace } from './git-process.ts';
 import { byPath, refusedEntry, refusedFile, refusedLink, refusedSize } from './refused.ts';
 import type { SourceFile } from './source.ts';
@@ -18,8 +19,9 @@ interface Entry {
   readonly mode: string;
   readonly id: string;
   readonly size: number;
-  /** As bytes: git takes any but NUL. */
-  readonly path: Buffer;
+  /** Git takes any bytes but NUL; where they are no text, this is not what they are. */
+  readonly path: string;
+  readonly isText: boolean;
 }
 
 // Pointers are shorter than 1,024 bytes (git-lfs docs/spec.md); the shortest has a version line, a sha256 and a size of one digit.
@@ -40,10 +42,12 @@ export async function listTree(
 ): Promise<Listing> {
   const files: SourceFile[] = [];
   const problems: Problem[] = [];
-  for await (const entry of entries(place, tree, options.signal)) {
-    const judged = judge(entry, tree.path, limits);
-    if ('id' in judged) files.push(judged);
-    else problems.push(judged);
+  for await (const block of entries(place, tree, options.signal)) {
+    for (const entry of block) {
+      const judged = judge(entry, tree.path, limits);
+      if ('id' in judged) files.push(judged);
+      else problems.push(judged);
+    }
     if (files.length + problems.length > limits.maxFiles) {
       throw new ReconcilerError(`There are more than ${limits.maxFiles} files below the path.`, 'backoff', {
         remedy: 'Set path to the folder that holds the manifests.',
@@ -52,6 +56,7 @@ export async function listTree(
     }
   }
   const pointers = await findPointers(place, files, options);
+  if (pointers.size === 0) return { files: files.sort(byPath), problems };
   for (const file of files) {
     if (!pointers.has(file.id)) continue;
     const remedy = 'Keep manifests out of Git LFS: `git lfs untrack` the pattern and commit the file itself.';
@@ -86,22 +91,61 @@ export async function missingBlobs(
   return missing;
 }
 
-/** Only the path itself and what is below it is listed; nothing when it does not exist. */
+/**
+ * Only the path itself and what is below it is listed; nothing when it does not exist. In blocks, as git prints them: handing
+ * thousands of entries on one by one would take longer than reading them.
+ */
 async function* entries(
   place: GitPlace,
   { commit, path }: { readonly commit: string; readonly path: string },
   signal: AbortSignal,
-): AsyncGenerator<Entry, void> {
+): AsyncGenerator<readonly Entry[], void> {
   const args = ['ls-tree', '-r', '-z', '-l', '--full-tree', commit, ...(path === '' ? [] : ['--', path])];
-  for await (const record of records(streamGit(place, args, { signal }))) {
-    const tab = record.indexOf(9);
-    const [mode = '', , id = '', size = '0'] = record.subarray(0, tab).toString('latin1').split(/ +/);
-    yield { mode, id, size: size === '-' ? 0 : Number(size), path: Buffer.from(record.subarray(tab + 1)) };
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of streamGit(place, args, { signal })) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const end = bytes.lastIndexOf(0);
+    rest = bytes.subarray(end + 1);
+    if (rest.length > LONGEST_RECORD) throw new Error('git printed a record that is too long');
+    if (end >= 0) yield entriesIn(bytes.subarray(0, end));
   }
 }
 
+/** No path is as long. */
+const LONGEST_RECORD = 65_536;
+
+function entriesIn(block: Buffer): readonly Entry[] {
+  if (isUtf8(block))
+    return block
+      .toString('utf8')
+      .split('\0')
+      .map((record) => entryOf(record, true));
+  const found: Entry[] = [];
+  for (let start = 0; start < block.length; ) {
+    const end = block.indexOf(0, start);
+    const record = block.subarray(start, end === -1 ? block.length : end);
+    found.push(entryOf(record.toString('utf8'), isUtf8(record)));
+    start += record.length + 1;
+  }
+  return found;
+}
+
+/** `mode type id size<tab>path`, the size padded with blanks, `-` for what has none. */
+function entryOf(record: string, isText: boolean): Entry {
+  const tab = record.indexOf('\t');
+  const id = record.indexOf(' ', 7) + 1;
+  const size = record.indexOf(' ', id);
+  return {
+    mode: record.slice(0, 6),
+    id: record.slice(id, size),
+    size: Number(record.slice(size, tab)) || 0,
+    path: record.slice(tab + 1),
+    isText,
+  };
+}
+
 function judge(entry: Entry, root: string, limits: SourceLimits): SourceFile | Problem {
-  const whole = entry.path.toString('utf8');
+  const whole = entry.path;
   const path = root === '' ? whole : whole.slice(root.length + 1);
   if (whole === root) {
     throw new ReconcilerError('The path of the source is not a folder of the repository.', 'backoff', {
@@ -109,7 +153,7 @@ function judge(entry: Entry, root: string, limits: SourceLimits): SourceFile | P
       code: 'source-path',
     });
   }
-  if (!Buffer.from(whole, 'utf8').equals(entry.path) || !isPlain(path)) {
+  if (!entry.isText || !isPlain(path)) {
     const shown = JSON.stringify(path).slice(1, -1);
     return refusedEntry(
       shown,
@@ -129,8 +173,12 @@ function judge(entry: Entry, root: string, limits: SourceLimits): SourceFile | P
   return { path, id: entry.id, size: entry.size };
 }
 
+/** What nearly all paths look like; no part begins with a dot. */
+const USUAL = /^\w[\w.-]*(?:\/\w[\w.-]*)*$/;
+
 /** fsck refuses `..` and `.git` in trees already; this holds when a repository was cached before fsck learnt of a trick. */
 function isPlain(path: string): boolean {
+  if (USUAL.test(path)) return true;
   if (/[\p{Cc}\\]/u.test(path)) return false;
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && part.toLowerCase() !== '.git');
 }
@@ -140,20 +188,23 @@ async function findPointers(
   files: readonly SourceFile[],
   options: { readonly signal: AbortSignal; readonly knownPlain: Set<string> },
 ): Promise<ReadonlySet<string>> {
+  const { knownPlain, signal } = options;
   const suspects = new Set<string>();
-  const present = new Set<string>();
-  for (const { id, size } of files) {
-    if (size < POINTER_MIN || size >= POINTER_MAX) continue;
-    present.add(id);
-    if (!options.knownPlain.has(id)) suspects.add(id);
-  }
+  const small = files.filter(({ size }) => size >= POINTER_MIN && size < POINTER_MAX);
+  for (const { id } of small) if (!knownPlain.has(id)) suspects.add(id);
   const pointers = new Set<string>();
   if (suspects.size > 0) {
-    for await (const { id, bytes } of readBlobs(place, [...suspects], options.signal)) {
+    for await (const { id, bytes } of readBlobs(place, [...suspects], signal)) {
       if (bytes.subarray(0, POINTER.length).toString('latin1') === POINTER) pointers.add(id);
+      else knownPlain.add(id);
     }
   }
-  options.knownPlain.clear();
-  for (const id of present) if (!pointers.has(id)) options.knownPlain.add(id);
+  if (knownPlain.size > 2 * small.length) forgetOthers(knownPlain, small);
   return pointers;
+}
+
+/** Contents that no file has any more. */
+function forgetOthers(known: Set<string>, files: readonly SourceFile[]): void {
+  const present = new Set(files.map(({ id }) => id));
+  for (const id of known) if (!present.has(id)) known.delete(id);
 }
