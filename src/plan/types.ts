@@ -130,7 +130,16 @@ export interface FieldDiff {
 
 /** Why a change is wanted. */
 export type Cause =
-  'new' | 'changed' | 'renamed' | 'drift' | 'vanished' | 'secret' | 'marker' | 'adoption' | 'removed' | 'released';
+  | 'new'
+  | 'changed'
+  | 'renamed'
+  | 'drift'
+  | 'vanished'
+  | 'secret'
+  | 'marker'
+  | 'adoption'
+  | 'removed'
+  | 'released';
 
 interface ChangeBase {
   readonly key: Key;
