@@ -129,7 +129,7 @@ export function describeFailures({ harness, platform, proxy, law }: Bench): void
     const { emptySuccess } = harness;
     if (emptySuccess === undefined)
       throw new Error('the harness has no empty success: leave the case out, with the reason');
-    await using driver = platform().connect({ url: proxy().url });
+    await using driver = platform().connect({ url: proxy().url, limits: { timeout: harness.shortTimeout } });
     const sample = harness.workflow('Workflow/ghost', 'Ghost', 'one');
     proxy().rules.add({ writes: true, times: 100, action: { do: 'status', ...emptySuccess } });
     const [outcome] = await apply(driver, [stepFor('create', sample, driver)]);
