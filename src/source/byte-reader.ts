@@ -18,8 +18,16 @@ export class ByteReader {
     return line;
   }
 
-  /** A copy, so that a small file does not keep a whole chunk alive. */
+  /**
+   * Mostly a view of what was read, which whoever keeps it for long keeps alive: a copy per file would be garbage outside of the
+   * JavaScript heap, which is collected late.
+   */
   async take(count: number): Promise<Buffer> {
+    if (this.#rest.length >= count) {
+      const view = this.#rest.subarray(0, count);
+      this.#rest = this.#rest.subarray(count);
+      return view;
+    }
     const taken = Buffer.allocUnsafeSlow(count);
     let have = 0;
     while (have < count) {

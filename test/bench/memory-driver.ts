@@ -110,8 +110,8 @@ export class MemoryDriver implements Driver {
   }
 }
 
-function remoteOf(answer: Buffer): RemoteObject {
-  const { id, title, version, marker, value } = JSON.parse(answer.toString('utf8')) as Shown;
+function remoteOf(answer: string): RemoteObject {
+  const { id, title, version, marker, value } = JSON.parse(answer) as Shown;
   return { kind: 'Workflow', remote: id, title, version, value, ...(marker === undefined ? {} : { marker }) };
 }
 

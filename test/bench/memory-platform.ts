@@ -41,6 +41,7 @@ export class MemoryPlatform {
   #sent: Request[] = [];
   #writes = 0;
   #end = 0;
+  #scratch: Buffer = Buffer.alloc(65_536);
 
   /** What an earlier process saved at `path`; empty when none did. */
   constructor(path: string) {
@@ -64,18 +65,18 @@ export class MemoryPlatform {
   }
 
   /** A hundred objects, in the order of their making; none beyond the end. */
-  page(page: number): readonly Buffer[] {
+  page(page: number): readonly string[] {
     this.#sent.push({ page });
     this.#order ??= [...this.#places.keys()];
     return this.#order.slice(page * PAGE, (page + 1) * PAGE).flatMap((id) => this.#read(id) ?? []);
   }
 
-  get(id: string): Buffer | undefined {
+  get(id: string): string | undefined {
     this.#sent.push({ get: id });
     return this.#read(id);
   }
 
-  withTitle(title: string): Buffer | undefined {
+  withTitle(title: string): string | undefined {
     this.#sent.push({ title });
     return this.#read(this.#titles.get(title) ?? '');
   }
@@ -86,7 +87,7 @@ export class MemoryPlatform {
     this.#writes += 1;
     const version = String(this.#writes);
     if (!this.#places.has(id)) this.#order = undefined;
-    this.#write(id, shown.title, Buffer.from(JSON.stringify({ id, version, ...shown } satisfies Shown)));
+    this.#write(id, shown.title, JSON.stringify({ id, version, ...shown } satisfies Shown));
     return version;
   }
 
@@ -117,19 +118,19 @@ export class MemoryPlatform {
     writeFileSync(`${this.#path}.json`, JSON.stringify([...this.#places]));
   }
 
-  #read(id: string): Buffer | undefined {
+  #read(id: string): string | undefined {
     const place = this.#places.get(id);
     if (place === undefined) return undefined;
-    const answer = Buffer.allocUnsafeSlow(place.length);
-    readSync(this.#file, answer, { position: place.at });
-    return answer;
+    if (this.#scratch.length < place.length) this.#scratch = Buffer.alloc(2 * place.length);
+    readSync(this.#file, this.#scratch, { length: place.length, position: place.at });
+    return this.#scratch.toString('utf8', 0, place.length);
   }
 
-  #write(id: string, title: string, answer: Buffer): void {
-    writeSync(this.#file, answer, 0, answer.length, this.#end);
-    this.#places.set(id, { title, at: this.#end, length: answer.length });
+  #write(id: string, title: string, answer: string): void {
+    const length = writeSync(this.#file, answer, this.#end);
+    this.#places.set(id, { title, at: this.#end, length });
     this.#titles.set(title, id);
-    this.#end += answer.length;
+    this.#end += length;
   }
 
   /** Writes what is there already: the same bytes once more. */
