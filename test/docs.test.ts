@@ -29,7 +29,7 @@ const PROSE = README.replaceAll(/^```[^\n]*\n[^]*?^```$/gm, '');
 /** Texts of the blocks that are marked so, of which there must be some. */
 function marked(language: string): readonly string[] {
   const found = BLOCKS.filter((block) => block.language === language).map(({ text }) => text);
-  expect(found, `blocks marked ${language}`).to.not.be.empty;
+  expect(found, `blocks marked ${language}`).to.not.have.lengthOf(0);
   return found;
 }
 
@@ -86,7 +86,7 @@ describe('the README', () => {
     const codes = /type WithheldCode =([^;]*);/.exec(types)?.[1]?.match(/[a-z]+(-[a-z]+)*/g) ?? [];
     expect(codes).to.include('delete-cap');
     const table = /Reasons of `withheld` entries:([^]*?)\n## /.exec(README)?.[1] ?? '';
-    expect(codes.filter((code) => !table.includes(`\`${code}\``))).to.be.empty;
+    expect(codes.filter((code) => !table.includes(`\`${code}\``))).to.deep.equal([]);
   });
 
   it('says that every command which answers takes -o json', () => {
@@ -96,7 +96,7 @@ describe('the README', () => {
 
   it('links only to what exists', () => {
     const links = [...PROSE.matchAll(/\]\(([^)]+)\)/g)].map(([, link = '']) => link);
-    expect(links).to.not.be.empty;
+    expect(links).to.not.have.lengthOf(0);
     const headings = [...PROSE.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
       heading
         .toLowerCase()
@@ -129,7 +129,7 @@ describe('the README', () => {
           cwd: ROOT,
           encoding: 'utf8',
         });
-        expect(out).to.not.be.empty;
+        expect(out).to.not.equal('');
         if (args.includes('json') || args[0] === 'schema') expect(JSON.parse(out)).to.be.an('object');
       });
     }

@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { z } from 'zod';
 import { ReconcilerError } from '../errors.ts';
 import type { PassJson } from '../daemon/pass-json.ts';
+import type { Key } from '../manifest/manifest.ts';
 import type { Approvals } from '../plan/types.ts';
 import { globalFlags, output, type Context, type Register, type Session } from './context.ts';
 import { EXIT, applyExit } from './exit-codes.ts';
@@ -11,7 +12,7 @@ import { outcomesText, planText } from './plan-text.ts';
 
 interface ApplyFlags {
   readonly platform?: string;
-  readonly only: readonly string[];
+  readonly only: readonly Key[];
   readonly output: 'text' | 'json';
   readonly plan?: string;
   readonly approve: readonly string[];
@@ -36,7 +37,7 @@ export const registerApply: Register = (program, context) => {
     .addOption(
       new Option('--approve <what>', 'approve what waits for a person: adopt, vanished or instance; may be repeated')
         .choices(['adopt', 'vanished', 'instance'])
-        .argParser((value: string, before: string[] = []) => {
+        .argParser((value: string, before: readonly string[]) => {
           if (!['adopt', 'vanished', 'instance'].includes(value)) {
             throw new ReconcilerError(`--approve ${value} is not known`, 'never', {
               remedy: 'Approve adopt, vanished or instance.',

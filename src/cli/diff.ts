@@ -1,3 +1,4 @@
+import type { Key } from '../manifest/manifest.ts';
 import { globalFlags, output, type Register } from './context.ts';
 import { EXIT, planExit } from './exit-codes.ts';
 import { onlyOption, outputOption, planAll } from './plan.ts';
@@ -5,7 +6,7 @@ import { differencesText, sentences } from './plan-text.ts';
 
 interface DiffFlags {
   readonly platform?: string;
-  readonly only: readonly string[];
+  readonly only: readonly Key[];
   readonly output: 'text' | 'json';
   readonly detailedExitcode?: boolean;
 }

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { count } from './arguments.ts';
 import { globalFlags, type Context, type Register, type Session } from './context.ts';
 import { outputOption } from './plan.ts';
 import { when } from './table.ts';
 
 interface EventFlags {
-  readonly limit: string;
+  readonly limit: number;
   readonly follow?: boolean;
   readonly output: string;
 }
@@ -17,12 +18,12 @@ export const registerEvents: Register = (program, context) => {
     .command('events')
     .description('what happened: applied, drift found, withheld, failed, recovered')
     .argument('[sync]', 'only this Sync')
-    .option('--limit <count>', 'newest events to show', '50')
+    .option('--limit <count>', 'newest events to show', count, 50)
     .option('-f, --follow', 'go on printing what happens')
     .addOption(outputOption);
   command.action(async (sync: string | undefined, flags: EventFlags) => {
     await using session = await context.open(globalFlags(command));
-    let after = await show(session, { sync, limit: Number(flags.limit) }, { context, json: flags.output === 'json' });
+    let after = await show(session, { sync, limit: flags.limit }, { context, json: flags.output === 'json' });
     while (flags.follow === true && !context.signal.aborted) {
       await pause(LOOK_EVERY, undefined, { signal: context.signal }).catch(() => undefined);
       after = (await show(session, { sync, after, limit: 1000 }, { context, json: flags.output === 'json' })) ?? after;

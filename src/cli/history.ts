@@ -1,12 +1,13 @@
 import type { Key } from '../manifest/manifest.ts';
+import { count, objectKey } from './arguments.ts';
 import { globalFlags, output, type Register } from './context.ts';
 import { outputOption } from './plan.ts';
 import { shortRevision } from './plan-text.ts';
 import { table, when } from './table.ts';
 
 interface HistoryFlags {
-  readonly key?: string;
-  readonly limit: string;
+  readonly key?: Key;
+  readonly limit: number;
   readonly output: string;
 }
 
@@ -15,15 +16,15 @@ export const registerHistory: Register = (program, context) => {
     .command('history')
     .description('passes that changed something: who committed, what was changed, how it went')
     .argument('[sync]', 'only this Sync')
-    .option('--key <kind/name>', 'only changes of this object')
-    .option('--limit <count>', 'newest passes to show', '20')
+    .option('--key <kind/name>', 'only changes of this object', objectKey)
+    .option('--limit <count>', 'newest passes to show', count, 20)
     .addOption(outputOption);
   command.action(async (sync: string | undefined, flags: HistoryFlags) => {
     await using session = await context.open(globalFlags(command));
     const passes = await session.history({
-      limit: Number(flags.limit),
+      limit: flags.limit,
       ...(sync === undefined ? {} : { sync }),
-      ...(flags.key === undefined ? {} : { key: flags.key as Key }),
+      ...(flags.key === undefined ? {} : { key: flags.key }),
     });
     output(context, flags.output, { passes }, () => {
       const rows = passes.flatMap((pass) =>

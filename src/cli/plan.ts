@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import type { PassJson } from '../daemon/pass-json.ts';
 import type { Key } from '../manifest/manifest.ts';
 import type { Approvals } from '../plan/types.ts';
+import { objectKeys } from './arguments.ts';
 import { globalFlags, output, type Context, type Register, type Session } from './context.ts';
 import { planExit, EXIT } from './exit-codes.ts';
 import { planText } from './plan-text.ts';
@@ -10,14 +11,14 @@ import { syncsNamed } from './select.ts';
 
 interface PlanFlags {
   readonly platform?: string;
-  readonly only: readonly string[];
+  readonly only: readonly Key[];
   readonly output: 'text' | 'json';
   readonly out?: string;
   readonly detailedExitcode?: boolean;
 }
 
 export const onlyOption = new Option('--only <kind/name>', 'restrict to this object; may be repeated')
-  .argParser((value: string, before: string[] = []) => [...before, value])
+  .argParser(objectKeys)
   .default([]);
 export const outputOption = new Option('-o, --output <format>', 'text, or json for programs')
   .choices(['text', 'json'])
@@ -46,7 +47,7 @@ export const registerPlan: Register = (program, context) => {
 export interface PlanRequest {
   readonly sync: string | undefined;
   readonly platform?: string;
-  readonly only: readonly string[];
+  readonly only: readonly Key[];
   readonly approvals?: Approvals;
 }
 
@@ -60,7 +61,7 @@ export async function planAll(session: Session, request: PlanRequest): Promise<P
 
 export function shared(request: Omit<PlanRequest, 'sync'>) {
   return {
-    only: request.only as Key[],
+    only: [...request.only],
     ...(request.platform === undefined ? {} : { platform: request.platform }),
     ...(request.approvals === undefined ? {} : { approvals: request.approvals }),
   };

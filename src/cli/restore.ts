@@ -1,5 +1,6 @@
 import { ReconcilerError } from '../errors.ts';
 import type { Key } from '../manifest/manifest.ts';
+import { objectKey } from './arguments.ts';
 import { globalFlags, output, type Register } from './context.ts';
 import { outputOption } from './plan.ts';
 import { table, when } from './table.ts';
@@ -9,10 +10,10 @@ export const registerRestore: Register = (program, context) => {
     .command('restore')
     .description('put back what Plumbline overwrote or deleted; without an id, list what is archived')
     .argument('[archive-id]', 'which copy, such as a42')
-    .option('--key <kind/name>', 'list only copies of this object')
+    .option('--key <kind/name>', 'list only copies of this object', objectKey)
     .option('--sync <name>', 'list only copies of this Sync')
     .addOption(outputOption);
-  command.action(async (archiveId: string | undefined, flags: { key?: string; sync?: string; output: string }) => {
+  command.action(async (archiveId: string | undefined, flags: { key?: Key; sync?: string; output: string }) => {
     await using session = await context.open(globalFlags(command));
     if (archiveId !== undefined) {
       if (!/^a\d+$/.test(archiveId)) {
@@ -24,7 +25,7 @@ export const registerRestore: Register = (program, context) => {
       return output(context, flags.output, result, () => result.message);
     }
     const copies = await session.archived({
-      ...(flags.key === undefined ? {} : { key: flags.key as Key }),
+      ...(flags.key === undefined ? {} : { key: flags.key }),
       ...(flags.sync === undefined ? {} : { sync: flags.sync }),
     });
     output(context, flags.output, { archived: copies }, () =>

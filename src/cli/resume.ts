@@ -1,4 +1,4 @@
-import type { Key } from '../manifest/manifest.ts';
+import { objectKey } from './arguments.ts';
 import { globalFlags, output, type Register } from './context.ts';
 import { outputOption } from './plan.ts';
 import { oneSync } from './select.ts';
@@ -11,7 +11,7 @@ export const registerResume: Register = (program, context) => {
     .addOption(outputOption);
   command.action(async (what: string | undefined, flags: { output: string }) => {
     await using session = await context.open(globalFlags(command));
-    const key = what?.includes('/') === true ? (what as Key) : undefined;
+    const key = what?.includes('/') === true ? objectKey(what) : undefined;
     const name = key ?? (await oneSync(session, what));
     const result = await session.resume(key === undefined ? { sync: name } : { key });
     output(context, flags.output, result, () =>
