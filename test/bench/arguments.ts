@@ -11,11 +11,13 @@ export interface Sizes {
   readonly tabs: number;
   /** Folder for V8 profiles of every pass's process; none when undefined. */
   readonly profiles: string | undefined;
+  /** For node, in every process that is measured. */
+  readonly nodeFlags: readonly string[];
 }
 
 const PLATFORMS = ['memory', 'node-red'] as const;
 
-export const USAGE = `npm run bench -- [memory] [node-red] [--objects 10000] [--few 100] [--tabs 1000] [--profiles FOLDER]`;
+export const USAGE = `npm run bench -- [memory] [node-red] [--objects 10000] [--few 100] [--tabs 1000] [--profiles FOLDER] [--node-flags=FLAGS]`;
 
 /** @throws Error for anything that is not understood. */
 export function sizesOf(args: readonly string[]): Sizes {
@@ -27,6 +29,7 @@ export function sizesOf(args: readonly string[]): Sizes {
       few: { type: 'string', default: '100' },
       tabs: { type: 'string', default: '1000' },
       profiles: { type: 'string' },
+      'node-flags': { type: 'string', default: '' },
     },
   });
   const named = positionals.map((word) => {
@@ -40,6 +43,7 @@ export function sizesOf(args: readonly string[]): Sizes {
     few: count(values.few, 'few'),
     tabs: count(values.tabs, 'tabs'),
     profiles: values.profiles,
+    nodeFlags: values['node-flags'].split(' ').filter((flag) => flag !== ''),
   };
 }
 

@@ -57,20 +57,23 @@ async function onNodeRed(dir: string, sizes: Sizes): Promise<Figures> {
 /** The scenarios one after the other, each in a process of its own, on what the one before left behind. */
 async function scenarios(
   where: { readonly dir: string; readonly objects: number; readonly platform: Order['platform'] },
-  { profiles }: Sizes,
+  { profiles, nodeFlags }: Sizes,
 ): Promise<Figures['answers']> {
   const { dir, objects, platform } = where;
   const run = (scenario: Scenario): Promise<Answer> => {
     const order = { scenario, platform, repository: join(dir, 'repository'), stateDir: join(dir, 'state'), objects };
     const [name = ''] = Object.keys(platform);
-    return inProcess(order, profiles === undefined ? undefined : join(profiles, `${name}-${objects}-${scenario}`));
+    const folder = profiles === undefined ? undefined : join(profiles, `${name}-${objects}-${scenario}`);
+    return inProcess(order, [
+      ...nodeFlags,
+      ...(folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]),
+    ]);
   };
   return { cold: await run('cold'), quiet: await run('quiet'), commit: await run('commit') };
 }
 
-async function inProcess(order: Order, profile: string | undefined): Promise<Answer> {
-  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-  const child = fork(CHILD, { execArgv: ['--disable-warning=ExperimentalWarning', ...profiling] });
+async function inProcess(order: Order, flags: readonly string[]): Promise<Answer> {
+  const child = fork(CHILD, { execArgv: ['--disable-warning=ExperimentalWarning', ...flags] });
   let answer: Answer | undefined;
   child.once('message', (message: Answer) => (answer = message));
   child.send(order);

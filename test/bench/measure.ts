@@ -1,4 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** Milliseconds after which a git process that is kept for the next reader has ended, and its time is known. */
+const SETTLED = 1300;
 
 /** Cost of a piece of work, in milliseconds. */
 export interface Cost {
@@ -16,6 +20,7 @@ export async function measure(work: () => Promise<unknown>): Promise<Cost> {
   await work();
   const wall = performance.now() - begin;
   const { user, system } = process.cpuUsage(cpu);
+  await pause(SETTLED);
   return { wall, cpu: (user + system) / 1000, children: childrenTime() - children };
 }
 
