@@ -1,7 +1,8 @@
 import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ReconcilerError } from '../errors.ts';
 import type { StatusResult } from '../daemon/operations.ts';
-import { startDaemon, type Daemon } from '../daemon/service.ts';
+import { startDaemon, type Daemon, type DaemonOptions } from '../daemon/service.ts';
 import { runUntilStopped } from '../daemon/signals.ts';
 import { globalFlags, type Context, type Register } from './context.ts';
 import { makerPassword, prepareDemo, type Demo } from './demo-repository.ts';
@@ -29,7 +30,7 @@ export const registerDemo: Register = (program, context) => {
     const logLevel = flags.logLevel === 'info' ? 'error' : flags.logLevel;
     const follow = new AbortController();
     const code = await runUntilStopped(async () => {
-      const daemon = await startDaemon({ ...options, logLevel });
+      const daemon = await startAnywhere({ ...options, logLevel }, context);
       void tell(daemon, { context, signal: follow.signal });
       void converged(daemon, demo, { context, signal: follow.signal });
       return daemon;
@@ -39,6 +40,17 @@ export const registerDemo: Register = (program, context) => {
     context.exit(code);
   });
 };
+
+/** On another port when the usual one is taken: whoever tries this out may have a daemon running already. */
+async function startAnywhere(options: DaemonOptions, context: Context): Promise<Daemon> {
+  try {
+    return await startDaemon(options);
+  } catch (error) {
+    if (!(error instanceof ReconcilerError) || error.code !== 'listen-failed') throw error;
+    context.print(`${options.listen} is taken; another port is used for metrics and status.`);
+    return startDaemon({ ...options, listen: '127.0.0.1:0' });
+  }
+}
 
 interface Telling {
   readonly context: Context;

@@ -25,14 +25,14 @@ export const VARIABLES = {
 
 export function readEnvironment(): Environment {
   const variables = { ...process.env };
-  const terminal = process.stdout.isTTY === true && process.stdin.isTTY === true;
+  const terminal = Boolean(process.stdout.isTTY) && Boolean(process.stdin.isTTY);
   const wanted = variables['FORCE_COLOR'] !== undefined && variables['FORCE_COLOR'] !== '0';
   const refused = variables['NO_COLOR'] !== undefined && variables['NO_COLOR'] !== '';
   return {
     variables,
     cwd: process.cwd(),
     terminal,
-    colour: !refused && (wanted || process.stdout.isTTY === true),
+    colour: !refused && (wanted || Boolean(process.stdout.isTTY)),
     columns: process.stdout.columns ?? 100,
     user: userName(),
   };

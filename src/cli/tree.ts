@@ -16,7 +16,7 @@ export const registerTree: Register = (program, context) => {
 };
 
 function treeText({ sync, platform, objects }: TreeSync, { colours }: Context): string {
-  const known = new Map(objects.map((object) => [object.key as string, object]));
+  const known = new Map(objects.map((object) => [object.key, object]));
   const needed = new Set(objects.flatMap((object) => object.dependsOn));
   const lines = [colours.bold(`${sync} on ${platform}`)];
   const walk = (key: string, indent: string, above: readonly string[]): void => {

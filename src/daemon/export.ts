@@ -39,8 +39,7 @@ const FOLDER: Record<Kind, string> = {
  * @throws ReconcilerError when the driver cannot export or the platform cannot be read.
  */
 export async function exportPlatform(platform: string, driver: Driver, signal: AbortSignal): Promise<ExportResult> {
-  const { toManifest } = driver;
-  if (toManifest === undefined) {
+  if (driver.toManifest === undefined) {
     throw new ReconcilerError(`the ${driver.name} driver cannot export`, 'never', {
       remedy: 'Write the manifests by hand and adopt with "adopt: matching".',
     });
@@ -61,7 +60,7 @@ export async function exportPlatform(platform: string, driver: Driver, signal: A
         incomplete.push({ kind: item.listed, because: item.because ?? 'the platform did not list everything' });
       continue;
     }
-    const manifest = accepted(item.kind, toManifest.call(driver, item));
+    const manifest = accepted(item.kind, driver.toManifest(item));
     if ('because' in manifest) {
       leftOut.push({ object: `${item.kind} "${item.title}"`, because: manifest.because });
       continue;

@@ -1,12 +1,14 @@
 import {
   BrokenCircuitError,
   type CircuitBreakerPolicy,
+  CircuitState as PolicyState,
   ConsecutiveBreaker,
   ExponentialBackoff,
   circuitBreaker,
   handleWhen,
 } from 'cockatiel';
 import { ReconcilerError } from '../errors.ts';
+import type { CircuitState } from './driver.ts';
 
 /** Consecutive failures after which the platform counts as down. */
 const FAILURES_TO_OPEN = 5;
@@ -17,6 +19,13 @@ export interface CircuitTimes {
   readonly lastProbeAfter: number;
 }
 const TIMES: CircuitTimes = { firstProbeAfter: 2_000, lastProbeAfter: 60_000 };
+
+/** Without `Isolated`: nobody here opens a circuit by hand. */
+const STATES: ReadonlyMap<PolicyState, CircuitState> = new Map([
+  [PolicyState.Closed, 'closed'],
+  [PolicyState.Open, 'open'],
+  [PolicyState.HalfOpen, 'half-open'],
+]);
 
 /** Codes of errors that say the platform is down or broken, rather than that it refused one request. */
 const DOWN = new Set([
@@ -36,7 +45,7 @@ export class Circuit {
   readonly #policy: CircuitBreakerPolicy;
   readonly #name: string;
 
-  constructor(name: string, times: CircuitTimes = TIMES) {
+  constructor(name: string, times: CircuitTimes = TIMES, onChange: (state: CircuitState) => void = () => {}) {
     this.#name = name;
     this.#policy = circuitBreaker(
       handleWhen((error) => error instanceof ReconcilerError && DOWN.has(error.code ?? '')),
@@ -48,6 +57,10 @@ export class Circuit {
         }),
       },
     );
+    this.#policy.onStateChange((state) => {
+      const told = STATES.get(state);
+      if (told !== undefined) onChange(told);
+    });
   }
 
   /** @throws ReconcilerError `platform-unreachable` without running `work` while the circuit is open. */

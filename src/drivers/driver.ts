@@ -73,6 +73,15 @@ export interface Execution {
   readonly error?: string;
 }
 
+/** Runs of workflows since a cursor. */
+export interface ExecutionPage {
+  readonly executions: readonly Execution[];
+  /** Where to go on; opaque. */
+  readonly cursor: string;
+  /** Runs since the last cursor that the platform dropped before they could be read, where it tells. */
+  readonly lost?: number;
+}
+
 /** Something changed on the platform; it only ever says "look again". */
 export interface PlatformEvent {
   readonly type: string;
@@ -112,11 +121,8 @@ export interface Driver {
    * A platform with one transactional write uses one; a refused batch is split so that only the culprit fails.
    */
   apply(stage: readonly Step[], signal: AbortSignal): AsyncIterable<Outcome>;
-  /** Runs that started or ended after the cursor, oldest first; the cursor is opaque. */
-  executions?(
-    cursor: string | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly executions: readonly Execution[]; readonly cursor: string }>;
+  /** Runs that started or ended after the cursor, oldest first. */
+  executions?(cursor: string | undefined, signal: AbortSignal): Promise<ExecutionPage>;
   /** Calls back when the platform says that something changed, where it can. */
   events?(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable;
   /** Writes what is on the platform as manifests (`export`): an object's spec, ready for a repository. */
@@ -138,6 +144,12 @@ export interface RequestObserver {
   }): void;
 }
 
+/**
+ * State of the circuit that keeps requests from a platform that is down: `closed` lets them through, `open` holds them
+ * back, `half-open` lets one through to look.
+ */
+export type CircuitState = 'closed' | 'open' | 'half-open';
+
 /** What a driver gets to connect with. */
 export interface Connection {
   readonly platform: string;
@@ -147,6 +159,8 @@ export interface Connection {
   readonly username?: string;
   readonly limits: Limits;
   readonly onRequest: RequestObserver;
+  /** Told when the circuit changes its state. */
+  readonly onCircuit?: (state: CircuitState) => void;
 }
 
 export interface Limits {

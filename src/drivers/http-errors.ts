@@ -1,5 +1,6 @@
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { JsonValue } from '../manifest/manifest.ts';
+import { formsOf } from '../secrets/forms.ts';
 
 /** What an error message may say about a request: its method, route template and platform. */
 export interface RequestContext {
@@ -131,7 +132,9 @@ function excerpt({ text, json, secrets }: Refused): string {
   const body = typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
   const message = 'message' in body ? body['message'] : text;
   if (typeof message !== 'string' || message === '' || /^\s*</.test(message)) return '.';
-  const words = secrets.flatMap((secret) => [secret, secret.replace(/^\w+ /, '')]).filter((word) => word.length >= 8);
+  const bare = secrets.map((secret) => secret.replace(/^(Bearer|Basic) /, ''));
+  // The longest first, so that no part of a secret is left beside its placeholder.
+  const words = bare.flatMap(formsOf).sort((a, b) => b.length - a.length);
   const clean = words.reduce((said, word) => said.replaceAll(word, '***'), message.replace(/\s+/g, ' '));
   return `: ${clean.length > 200 ? `${clean.slice(0, 200)}…` : clean}`;
 }

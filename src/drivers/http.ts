@@ -3,7 +3,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { JsonValue } from '../manifest/manifest.ts';
 import { Circuit, type CircuitTimes } from './circuit.ts';
-import type { Limits, RequestObserver } from './driver.ts';
+import type { CircuitState, Limits, RequestObserver } from './driver.ts';
 import { failureOf, refusalOf, retryAfterOf } from './http-errors.ts';
 
 /** Bytes of one answer that are read; more is an error, not memory. */
@@ -18,6 +18,7 @@ export interface HttpOptions {
   readonly url: string;
   readonly limits: Limits;
   readonly onRequest: RequestObserver;
+  readonly onCircuit?: (state: CircuitState) => void;
   readonly bodyLimit?: number;
   readonly circuit?: CircuitTimes;
 }
@@ -37,6 +38,8 @@ export interface HttpRequest {
   readonly idempotent?: boolean;
   /** Status codes besides 2xx that are answers, not errors. */
   readonly accept?: readonly number[];
+  /** Values in the body that must not show up in an error, even when the platform repeats them. */
+  readonly sensitive?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -73,7 +76,7 @@ export class HttpClient {
       intervalCap: burst,
       interval: Math.ceil((burst * 1000) / limits.requestsPerSecond),
     });
-    this.#circuit = new Circuit(this.name, options.circuit);
+    this.#circuit = new Circuit(this.name, options.circuit, options.onCircuit);
   }
 
   /** `platform prod (https://host:1880)`: how messages name the other side; never a credential. */
@@ -154,7 +157,8 @@ export class HttpClient {
     const accepted = wanted.accept?.includes(status) === true;
     const json = parse(text);
     if (!accepted && (status < 200 || status > 299)) {
-      const secrets = Object.values(wanted.headers ?? {});
+      const long = Object.values(wanted.headers ?? {}).filter((value) => value.length >= 8);
+      const secrets = [...long, ...(wanted.sensitive ?? [])];
       throw refusalOf({ status, headers, text, json, secrets }, this.#context(wanted), retryAfterOf(headers));
     }
     if (json === undefined && text !== '' && !accepted) {

@@ -65,7 +65,7 @@ export function pack(draft: Draft): { readonly doc: Doc; readonly inline?: JsonV
 }
 
 /** A path as a file writes it (relative to that file, or from the root with a leading slash), from the root of the source. */
-export function fromRoot(file: string, path: string): string | undefined {
+function fromRoot(file: string, path: string): string | undefined {
   const joined = path.startsWith('/')
     ? posix.normalize(path.slice(1))
     : posix.normalize(posix.join(posix.dirname(file), path));

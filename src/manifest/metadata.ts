@@ -6,7 +6,7 @@ export const API_VERSION = 'plumbline.dev/v1alpha1';
 const PREFIX = 'plumbline.dev/';
 
 /** Annotations that this version acts on. */
-export const ANNOTATIONS = {
+const ANNOTATIONS = {
   reconcile: 'plumbline.dev/reconcile',
   allowDataLoss: 'plumbline.dev/allow-data-loss',
   adoptFrom: 'plumbline.dev/adopt-from',

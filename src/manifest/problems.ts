@@ -15,8 +15,7 @@ export interface Flaw {
 }
 
 export type Checked =
-  | { readonly ok: true; readonly data: JsonObject }
-  | { readonly ok: false; readonly flaws: readonly Flaw[] };
+  { readonly ok: true; readonly data: JsonObject } | { readonly ok: false; readonly flaws: readonly Flaw[] };
 
 /**
  * Checks a document against the schema of its kind: the data with defaults filled in and durations in milliseconds, or

@@ -18,7 +18,7 @@ export function refuseDangling(candidates: Candidates, isBroken: (key: Key) => b
   // One Application that is missing may have thousands of Workflows: the remedy is looked for once.
   const remedies = new Map<Key, string>();
   const refused = new Set<Key>();
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false;
     for (const [key, { layers, outcome }] of candidates) {
       const dangling = outcome.references.filter((reference) => !candidates.has(reference.key));

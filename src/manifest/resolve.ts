@@ -42,8 +42,7 @@ export interface Prepared {
 }
 
 export type Preparation =
-  | { readonly ok: true; readonly prepared: Prepared }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  { readonly ok: true; readonly prepared: Prepared } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Fields of spec that say how to read the rest, or are handed over apart from it. */
 const NOT_CONTENT = new Set(['ignoreFields', 'secrets', 'definition', 'definitionFrom', 'template', 'format']);

@@ -10,7 +10,7 @@ import { Sync } from './sync.ts';
 import { Workflow } from './workflow.ts';
 
 /** Schema of each kind of desired state. */
-export const DESIRED_SCHEMAS = {
+const DESIRED_SCHEMAS = {
   Application,
   AccessRole,
   Integration,

@@ -67,6 +67,7 @@ export function build(input: PlanInput): Plan {
   const withheld = decisions.flatMap((one) =>
     one.change !== undefined && one.reason !== undefined ? [{ change: one.change, ...one.reason }] : [],
   );
+  const records = [...recordsOf(decisions), ...leftovers(input, sighted)];
   const plan: Plan = {
     format: 1,
     sync: input.sync,
@@ -77,9 +78,7 @@ export function build(input: PlanInput): Plan {
     withheld,
     notices: [...input.matches.notices, ...access.notices],
     // What another instance has says nothing about ours.
-    records: otherInstance
-      ? []
-      : [...recordsOf(decisions), ...leftovers(input, sighted), ...settledIntents(input, sighted)],
+    records: otherInstance ? [] : [...records, ...settledIntents(input, sighted, records)],
     counts: {
       desired: input.totals.desired,
       owned: input.totals.owned,
@@ -183,11 +182,14 @@ function recordsOf(decisions: readonly Decision[]): LedgerRecord[] {
 }
 
 /** Once the platform has been looked at whole, it is known what became of every open intent. */
-function settledIntents(input: PlanInput, context: DecideContext): LedgerRecord[] {
+function settledIntents(input: PlanInput, context: DecideContext, records: readonly LedgerRecord[]): LedgerRecord[] {
+  const owned = new Set(records.flatMap((record) => (record.record === 'own' ? [record.owned.key] : [])));
   return input.ledger.intents
     .filter((intent) => {
-      const seen = input.matches.of.get(intent.key)?.observed !== undefined;
-      return seen || context.provesAbsence(kindOf(intent.key));
+      const match = input.matches.of.get(intent.key);
+      // Where the intent is the only proof of whose the object is, it stands until ownership is written down.
+      if (match?.by === 'intent' && !owned.has(intent.key)) return false;
+      return match?.observed !== undefined || context.provesAbsence(kindOf(intent.key));
     })
     .map((intent) => ({ record: 'settled', intent: intent.id }));
 }

@@ -109,6 +109,8 @@ export interface LedgerView {
   readonly owned: ReadonlyMap<Key, Owned>;
   /** Remote ids (as `kind:id`) that other Syncs of this installation own on the same platform, with the Sync's name. */
   readonly ownedByOthers: ReadonlyMap<string, string>;
+  /** Keys that other Syncs of this installation own on the same platform, each with its Sync and source file. */
+  readonly keysOfOthers?: ReadonlyMap<Key, { readonly sync: string; readonly file: string }>;
   readonly intents: readonly Intent[];
   /** Instance identity and rights of the last pass on this platform; undefined when there was none. */
   readonly instance?: string;
@@ -130,16 +132,7 @@ export interface FieldDiff {
 
 /** Why a change is wanted. */
 export type Cause =
-  | 'new'
-  | 'changed'
-  | 'renamed'
-  | 'drift'
-  | 'vanished'
-  | 'secret'
-  | 'marker'
-  | 'adoption'
-  | 'removed'
-  | 'released';
+  'new' | 'changed' | 'renamed' | 'drift' | 'vanished' | 'secret' | 'marker' | 'adoption' | 'removed' | 'released';
 
 interface ChangeBase {
   readonly key: Key;

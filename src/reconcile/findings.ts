@@ -1,4 +1,4 @@
-import type { Problem, ReconcilerError } from '../errors.ts';
+import { ReconcilerError, messageOf, type Problem } from '../errors.ts';
 import type { Outcome } from '../drivers/driver.ts';
 import type { PassReport, PassResult } from '../report/pass-report.ts';
 import type { Snapshot } from '../source/source.ts';
@@ -46,12 +46,27 @@ export class Findings {
   }
 
   outcome(outcome: Outcome, archived: string | undefined): void {
-    this.#outcomes.push(outcome);
+    this.#outcomes.push(this.#redacted(outcome));
     if (archived !== undefined) this.#archived[outcome.change.key] = archived;
   }
 
   failed(error: ReconcilerError): void {
-    this.#error = error;
+    this.#error = this.#clean(error);
+  }
+
+  /** Platforms repeat in a refusal what they were sent; no secret leaves the pass that way (law 9). */
+  #clean(error: ReconcilerError): ReconcilerError {
+    const { secrets } = this.#pass;
+    const { retry, code, remedy, retryAfter } = error;
+    return new ReconcilerError(secrets.redact(messageOf(error)), retry, {
+      ...(code === undefined ? {} : { code }),
+      ...(remedy === undefined ? {} : { remedy: secrets.redact(remedy) }),
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+    });
+  }
+
+  #redacted(outcome: Outcome): Outcome {
+    return outcome.status === 'failed' ? { ...outcome, error: this.#clean(outcome.error) } : outcome;
   }
 
   report(): PassReport {

@@ -9,6 +9,7 @@ import { Observation, kindOf } from '../plan/observation.ts';
 import type { DesiredObject, LedgerView, Plan, WithheldCode } from '../plan/types.ts';
 import { review } from '../policy/review.ts';
 import type { Snapshot } from '../source/source.ts';
+import { claimedTwice } from './claimed.ts';
 import { isComplete, remember, rememberPlatform } from './closing.ts';
 import { contentOf, normalizeAll, type Normalized } from './desired.ts';
 import { executionOf, refusals, required } from './execution.ts';
@@ -103,10 +104,10 @@ async function lookAt(
   signal: AbortSignal,
 ): Promise<Seen> {
   const { driver, ledger, terms, memory } = pass;
-  const inScope = keys === undefined ? manifests.values() : [...keys].flatMap((key) => manifests.get(key) ?? []);
-  const normalized = await normalizeAll(inScope, pass, signal);
-  const { objects } = normalized;
+  const inScope = keys === undefined ? [...manifests.values()] : [...keys].flatMap((key) => manifests.get(key) ?? []);
   const view = ledger.view({ sync: pass.sync, platform: pass.platform }, keys === undefined ? undefined : [...keys]);
+  const normalized = await normalizedOf(inScope, { pass, view }, signal);
+  const { objects } = normalized;
   const idFor = (key: Key) => driver.idFor?.(terms.owner, key);
   const owners = new Set([terms.owner, ...terms.previousOwners]);
   const observation = new Observation({ desired: objects, ledger: view, owners, idFor });
@@ -118,6 +119,22 @@ async function lookAt(
   await look(driver, at, observation, signal);
   const matches = match({ desired: objects, observation, ledger: view, terms, marks: driver.marks, idFor });
   return { keys, kinds: at.kinds, normalized, objects, view, observation, matches, facts };
+}
+
+/** Normalises what this Sync may claim; what another one owns is a problem, and nothing is done to it. */
+async function normalizedOf(
+  manifests: readonly Manifest[],
+  { pass, view }: { pass: Pass; view: LedgerView },
+  signal: AbortSignal,
+): Promise<Normalized> {
+  const { free, problems } = claimedTwice(manifests, view, { owner: pass.terms.owner, platform: pass.platform });
+  const { objects, ...rest } = await normalizeAll(free, pass, signal);
+  const claimed = problems.flatMap(({ key }) => (key === undefined ? [] : [key as Key]));
+  return {
+    objects,
+    problems: [...problems, ...rest.problems],
+    unknown: new Set([...rest.unknown, ...claimed]),
+  };
 }
 
 /** Whether a look at a few objects is not enough to tell: who else claims it, or could be meant, is not among them. */

@@ -80,7 +80,9 @@ export class AccessClient {
         const set = effects.flatMap((effect): AccessWrite[] => ('set' in effect ? [effect.set] : []));
         const remove = effects.flatMap((effect) => ('remove' in effect ? [effect.remove] : []));
         if (set.length + remove.length === 0) return steps.map((step, index) => outcome(step, effects[index], access));
-        const result = await this.#addon.changeAccess({ revision: access.revision, set, remove }, signal);
+        const { revision } = access;
+        const sensitive = await sensitiveOf(steps);
+        const result = await this.#addon.changeAccess({ revision, set, remove, sensitive }, signal);
         if (result === 'stale') continue;
         if ('entries' in result) return steps.map((step, index) => outcome(step, effects[index], result));
         if (steps.length === 1) return steps.map((change) => refused(change, result));
@@ -191,4 +193,11 @@ function failed(error: unknown): Effect {
 
 function asReconcilerError(error: unknown): ReconcilerError {
   return error instanceof ReconcilerError ? error : new ReconcilerError(messageOf(error), 'backoff', { cause: error });
+}
+
+/** Passwords that these steps set: only their hashes are sent, and no error may show them. */
+async function sensitiveOf(steps: readonly Step[]): Promise<string[]> {
+  const writing = steps.filter(({ change }) => 'secrets' in change && change.secrets.length > 0);
+  const values = await Promise.all(writing.map((step) => step.secrets()));
+  return values.flatMap((byName) => Object.values(byName).map((value) => value.reveal()));
 }

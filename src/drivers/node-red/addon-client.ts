@@ -129,7 +129,13 @@ export class AddonClient {
 
   /** Writes entries and takes others away, all or nothing; `stale` when somebody wrote since `revision` was read. */
   async changeAccess(
-    change: { readonly revision: number; readonly set: readonly AccessWrite[]; readonly remove: readonly string[] },
+    change: {
+      readonly revision: number;
+      readonly set: readonly AccessWrite[];
+      readonly remove: readonly string[];
+      /** Values that no error may show, whatever the platform says. */
+      readonly sensitive?: readonly string[];
+    },
     signal: AbortSignal,
   ): Promise<Access | 'stale' | AccessRefusal> {
     const answer = await this.#send({
@@ -137,6 +143,7 @@ export class AddonClient {
       route: '/plumbline/access',
       headers: { 'if-match': `"${change.revision}"` },
       text: JSON.stringify({ set: change.set, remove: change.remove }),
+      sensitive: change.sensitive ?? [],
       accept: [403, 404, 409, 422, 500],
       signal,
     });
@@ -202,7 +209,8 @@ function accessFailure(answer: HttpAnswer): ReconcilerError {
       },
     );
   }
-  const why = said.success ? ` (${said.data.message ?? said.data.code})` : '';
+  // Its words are not passed on: they may repeat what was sent.
+  const why = said.success ? ` (${said.data.code})` : '';
   return new ReconcilerError(`The access file of Node-RED cannot be used${why}.`, 'backoff', {
     code: 'access-store',
     remedy: 'Repair or remove plumbline/access.json in the user directory of Node-RED, and restart it.',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ReconcilerError } from '../../errors.ts';
-import type { JsonObject } from '../../manifest/manifest.ts';
+import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
 import type { HttpAnswer, HttpClient } from '../http.ts';
 import { compare } from './labels.ts';
 import type { Login } from './login.ts';
@@ -90,6 +90,7 @@ export class NodeRedClient {
       route: '/flows',
       headers: { 'node-red-api-version': 'v2', 'node-red-deployment-type': 'nodes' },
       text: JSON.stringify({ rev, flows }),
+      sensitive: flows.flatMap((node) => textsIn(node['credentials'])),
       accept: [409, 413],
       signal,
     });
@@ -162,4 +163,10 @@ function tooLarge(platform: string, flows: readonly JsonObject[]): ReconcilerErr
     code: 'too-large',
     remedy: `Set apiMaxLength in its settings.js to more than ${Math.ceil(size / 1024 / 1024)}mb ("${Math.ceil(size / 512 / 1024) + 1}mb" leaves room) and restart it.`,
   });
+}
+
+/** Every text in the credentials of a node. */
+function textsIn(credentials: JsonValue | undefined): string[] {
+  if (typeof credentials === 'string') return [credentials];
+  return typeof credentials === 'object' && credentials !== null ? Object.values(credentials).flatMap(textsIn) : [];
 }

@@ -3,7 +3,7 @@ import type { JsonObject, Key, Kind } from '../../manifest/manifest.ts';
 import type {
   Connection,
   Driver,
-  Execution,
+  ExecutionPage,
   Facts,
   Listed,
   Look,
@@ -57,8 +57,8 @@ export class NodeRedDriver implements Driver {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    const { platform, url, limits, onRequest } = connection;
-    this.#http = new HttpClient({ platform, url, limits, onRequest });
+    const { platform, url, limits, onRequest, onCircuit } = connection;
+    this.#http = new HttpClient({ platform, url, limits, onRequest, ...(onCircuit && { onCircuit }) });
     this.#login = new Login(this.#http, connection);
     this.#client = new NodeRedClient(this.#http, this.#login);
     this.#addon = new AddonClient((request) => this.#login.send(request));
@@ -146,13 +146,12 @@ export class NodeRedDriver implements Driver {
     yield* await this.#writer.write(works, base, signal);
   }
 
-  async executions(
-    cursor: string | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly executions: readonly Execution[]; readonly cursor: string }> {
+  async executions(cursor: string | undefined, signal: AbortSignal): Promise<ExecutionPage> {
     if (!(await this.#hasAddon(signal))) return { executions: [], cursor: cursor ?? '' };
     const page = await this.#addon.executions(cursor === '' ? undefined : cursor, PAGE, signal);
-    return { executions: page.executions.map(executionOf), cursor: page.next };
+    // What was dropped before anybody asked for the first time is nobody's loss.
+    const lost = (cursor ?? '') === '' ? 0 : page.lost;
+    return { executions: page.executions.map(executionOf), cursor: page.next, lost };
   }
 
   events(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable {

@@ -42,9 +42,11 @@ export class Writer {
     let before = base ?? (await client.flows(signal));
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const merged = merge(before.set, works);
-      const failures = merged.failed.map(
-        ({ work, error }): Outcome => ({ status: 'failed', change: work.change, error }),
-      );
+      const failures = merged.failed.map(({ work, error }): Outcome => ({
+        status: 'failed',
+        change: work.change,
+        error,
+      }));
       if (merged.done.length === 0) return failures;
       if (changesNothing(before, merged)) return [...failures, ...appliedAt(before, merged.done)];
       const result = await this.#deploy(before, merged, signal);

@@ -89,9 +89,7 @@ describe('A Sync on a platform that lies, among people who edit, copy and delete
   it('converges within two passes once the faults stop, deletes nothing that is not owned, and makes nothing twice', () =>
     property('asks'));
 
-  // Left out: a create intent is settled as soon as its object is seen (plan/build.ts, settledIntents), also when nothing
-  // has recorded the ownership yet; when the write that would is refused as well, an unmarkable object is nobody's.
-  it.skip('… and asks nobody to adopt what it made itself, as long as it has its ledger', () => property('knows'));
+  it('… and asks nobody to adopt what it made itself, as long as it has its ledger', () => property('knows'));
 });
 
 /** Whether what a lost answer left behind is adopted with a person's approval, or known by its intent. */

@@ -194,10 +194,6 @@ export const nodeRedHarness: DriverHarness = {
   standing: (object) => object.kind === 'AccessGrant' && object.remote.startsWith('settings.js:'),
   onlyByMarker: ['Application'],
   skip: {
-    'broken-apart': 'when /flows cannot be read, this driver ends the whole look with an error, access included',
-    'secret-echo':
-      'this driver passes on what the platform or a proxy says in a refusal, also when that repeats a secret',
-    poison: 'this driver does not split a set of flows that is too large for the server (413): all of its stage fails',
     pages: 'Node-RED answers with all its flows at once',
     targeted: 'Node-RED has one listing of everything',
   },

@@ -18,7 +18,7 @@ const ADDON = fileURLToPath(new URL('../../../src/drivers/node-red/addon', impor
 /** bcrypt of `correct horse`, the password of the user `admin` where access control is on. */
 const HASH = '$2b$04$/88Hsgf3NghRdCKEOrX2R.hoFbh1oawGWBxaR94c2JsqIIZ098Apu';
 
-export const OWNER = 'default/demo';
+const OWNER = 'default/demo';
 
 /** A real Node-RED of its own, with its own directory and port. */
 export interface NodeRedServer {
