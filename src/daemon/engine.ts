@@ -159,7 +159,7 @@ export class Engine implements AsyncDisposable {
       if (fresh.has(place.key)) metrics.expectSync(sync, platform);
     }
     this.#configuration = configuration;
-    this.#problems = configuration.problems;
+    this.#problems = [...configuration.problems, ...this.roster.problems];
     this.#loadedAt = timers.now();
     metrics.configurationValid(true);
     this.showSuspensions();

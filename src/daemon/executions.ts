@@ -25,6 +25,8 @@ export class ExecutionPoller implements AsyncDisposable {
   readonly #parts: ExecutionParts;
   readonly #abort = new AbortController();
   readonly #failing = new Set<string>();
+  /** Up to where was counted: what the ledger could not take must not be counted twice. */
+  readonly #counted = new Map<string, string>();
   #cancel: () => void = () => {};
   #polling: Promise<void> = Promise.resolve();
 
@@ -58,9 +60,11 @@ export class ExecutionPoller implements AsyncDisposable {
     const name = `executions/${platform}`;
     try {
       const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(LONGEST)]);
-      const { executions, cursor, ...rest } = await driver.executions(ledger.cursor(name), signal);
+      const from = this.#counted.get(platform) ?? ledger.cursor(name);
+      const { executions, cursor, lost = 0 } = await driver.executions(from, signal);
       this.#count(platform, executions);
-      if ('lost' in rest && typeof rest.lost === 'number' && rest.lost > 0) this.#tellLost(platform, rest.lost);
+      if (lost > 0) this.#tellLost(platform, lost);
+      this.#counted.set(platform, cursor);
       ledger.setCursor(name, cursor);
       this.#failing.delete(platform);
     } catch (error) {

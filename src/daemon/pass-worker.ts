@@ -59,9 +59,6 @@ export class PassWorker implements Worker {
       { trigger: ticket.trigger, mode: 'apply', source, ...(waits === undefined ? {} : { waits }) },
       signal,
     );
-    if (waits !== undefined) {
-      this.#parts.reporter.held(target, { reason: 'DependencyNotReady', message: waits, stalled: false });
-    }
   }
 
   failed(ticket: Ticket, error: unknown): void {

@@ -125,6 +125,7 @@ export class Platforms implements AsyncDisposable {
       ...(username === undefined ? {} : { username }),
       limits: { concurrency, requestsPerSecond, timeout },
       onRequest: metrics.observer(name),
+      onCircuit: (state) => metrics.circuitOpen(name, state !== 'closed'),
     });
     const events = driver.events?.((event) => onEvent(name, event), entry.abort.signal);
     return { driver, url, events };

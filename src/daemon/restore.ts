@@ -6,6 +6,7 @@ import type { ArchivedCopy } from '../ledger/archive.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { JsonObject } from '../manifest/manifest.ts';
 import { differences } from '../plan/diff.ts';
+import { remoteKey } from '../plan/observation.ts';
 import type { Change, Owned, Plan, RemoteObject } from '../plan/types.ts';
 import type { RestoreResult } from './operations.ts';
 import type { Target } from './target.ts';
@@ -40,9 +41,12 @@ export async function restoreCopy(restoration: Restoration, signal: AbortSignal)
   }
   await refuse(driver, stepFor(restoration, change, value), signal);
   if (owned === undefined) {
+    refuseForeign(restoration, change, present);
+    const replaced = keepPresent(restoration, present);
     for await (const outcome of driver.apply([stepFor(restoration, change, value)], signal)) thrown(outcome);
     return {
       ...told,
+      ...(replaced === undefined ? {} : { replaced }),
       message: `${copy.key} is on the platform again, owned by nobody: bring its manifest back, with adoption, to have it reconciled.`,
     };
   }
@@ -134,6 +138,40 @@ async function refuse(driver: Driver, step: Step, signal: AbortSignal): Promise<
       remedy: refusal.remedy,
     });
   }
+}
+
+/** An object that was given up may belong to somebody else by now. */
+function refuseForeign({ target, ledger }: Restoration, change: Change, present: RemoteObject | undefined): void {
+  const { ownedByOthers, keysOfOthers } = ledger.view(target, [change.key]);
+  const sync =
+    keysOfOthers?.get(change.key)?.sync ??
+    (present === undefined ? undefined : ownedByOthers.get(remoteKey(present.kind, present.remote)));
+  const owner = sync === undefined ? present?.marker?.owner : `the Sync ${sync}`;
+  if (owner === undefined || owner === target.terms.owner) return;
+  throw new ReconcilerError(`${change.key} belongs to ${owner} now, so the copy is not put back.`, 'never', {
+    code: 'foreign-owner',
+    remedy: 'Restore a copy that its owner has archived, or change it in the source of its owner.',
+  });
+}
+
+/** Archives what an unowned object is before it is overwritten. @returns the archive id. */
+function keepPresent({ copy, target, ledger }: Restoration, present: RemoteObject | undefined): string | undefined {
+  if (present === undefined) return undefined;
+  const { kind, remote, title, value, changedBy, changedAt } = present;
+  const [kept] = ledger.journal(target).archive([
+    {
+      key: copy.key,
+      kind,
+      remote,
+      title,
+      value,
+      reason: 'drift',
+      revision: copy.revision,
+      ...(changedBy === undefined ? {} : { changedBy }),
+      ...(changedAt === undefined ? {} : { changedAt }),
+    },
+  ]);
+  return kept;
 }
 
 /** Writes an owned object the way a pass does: intent, archive, write, settlement. @returns the archive id of what was there. */

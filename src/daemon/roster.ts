@@ -1,3 +1,4 @@
+import type { Problem } from '../errors.ts';
 import type { DefinitionFormat } from '../manifest/manifest.ts';
 import type { Sync } from '../manifest/sync.ts';
 import type { DriverDefinition } from '../drivers/driver.ts';
@@ -7,17 +8,20 @@ import type { Metrics } from '../report/metrics.ts';
 import type { Secrets } from '../secrets/secrets.ts';
 import type { Source } from '../source/source.ts';
 import type { Configuration } from './configuration.ts';
+import { Retirements } from './retirement.ts';
 import { measured, sourceOf } from './sources.ts';
 import { retiringTarget, targetOf } from './target.ts';
 import type { Target } from './target.ts';
 import { platformsOf, targetKey } from './targets.ts';
 import type { TargetName } from './targets.ts';
+import type { Timers } from './timers.ts';
 
 export interface RosterParts {
   readonly ledger: Ledger;
   readonly secrets: Secrets;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly timers: Timers;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stateDir: string;
   readonly baseDir: string;
@@ -25,8 +29,6 @@ export interface RosterParts {
   readonly driverNamed: (name: string) => DriverDefinition;
   readonly formats: readonly DefinitionFormat[];
 }
-
-type DeletionPolicy = 'Orphan' | 'Delete';
 
 interface SyncEntry {
   readonly text: string;
@@ -41,9 +43,16 @@ export class Roster {
   readonly #targets = new Map<string, Target>();
   /** Platform documents that the targets were made for: another driver needs another loader. */
   readonly #platforms = new Map<string, string>();
+  readonly #retirements: Retirements;
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
+    this.#retirements = new Retirements(parts);
+  }
+
+  /** What is odd about the configuration in force, seen beside what the ledger knows. */
+  get problems(): readonly Problem[] {
+    return this.#retirements.problems;
   }
 
   targets(): readonly Target[] {
@@ -106,7 +115,7 @@ export class Roster {
   /** Puts a configuration in force. */
   adopt(configuration: Configuration): void {
     const { fresh } = this.plan(configuration);
-    const { ledger } = this.#parts;
+    const before = new Set(this.#syncs.keys());
     for (const key of fresh) this.#targets.delete(key);
     this.#adoptSyncs(configuration);
     for (const { name, sync } of wantedTargets(configuration)) {
@@ -116,10 +125,10 @@ export class Roster {
       if (source !== undefined)
         this.#targets.set(targetKey(name), targetOf(sync, name.platform, source, this.#targetParts(driver)));
     }
-    for (const [name, { sync }] of this.#syncs) ledger.setCursor(policyCursor(name), sync.spec.deletionPolicy);
+    for (const [name, { sync }] of this.#syncs) this.#retirements.configured(name, sync.spec.deletionPolicy);
     this.#platforms.clear();
     for (const name of configuration.platforms.keys()) this.#platforms.set(name, platformText(configuration, name));
-    if (configuration.syncs.size > 0) this.#retire(configuration);
+    this.#retire(configuration, before);
   }
 
   #adoptSyncs({ syncs, baseDir }: Configuration): void {
@@ -135,22 +144,10 @@ export class Roster {
   }
 
   /** Whatever the ledger says is owned by a Sync that is no more is released or deleted, as that Sync said. */
-  #retire({ platforms }: Configuration): void {
-    const { ledger, log } = this.#parts;
-    for (const { sync, platform, owned } of ledger.scopes()) {
-      const name = { sync, platform };
-      if (owned === 0 || this.#targets.has(targetKey(name))) continue;
-      const policy: DeletionPolicy = ledger.cursor(policyCursor(sync)) === 'Delete' ? 'Delete' : 'Orphan';
-      const driver = platforms.get(platform)?.spec.driver;
-      if (driver === undefined) {
-        log.warn('sync gone with its platform', {
-          ...name,
-          owned,
-          remedy: 'Configure the Platform again to have what the Sync owned released or deleted.',
-        });
-        continue;
-      }
-      log.info('sync retiring', { ...name, owned, policy });
+  #retire(configuration: Configuration, before: ReadonlySet<string>): void {
+    for (const { policy, driver, ...name } of this.#retirements.due(configuration, before)) {
+      if (this.#targets.has(targetKey(name))) continue;
+      this.#parts.log.info('sync retiring', { ...name, policy });
       this.#targets.set(targetKey(name), retiringTarget(name, policy, this.#targetParts(driver)));
     }
   }
@@ -172,9 +169,4 @@ function wantedTargets({
 
 function platformText({ platforms }: Configuration, name: string): string {
   return JSON.stringify(platforms.get(name) ?? null);
-}
-
-/** The policy outlives the Sync's configuration: it is needed exactly when that is gone. */
-function policyCursor(sync: string): string {
-  return `deletion-policy/${sync}`;
 }

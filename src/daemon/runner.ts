@@ -91,6 +91,7 @@ export async function runPass(
   } catch (error) {
     report = unreached(target, request.trigger, { error, started, ended: parts.timers.now() });
   }
+  if (request.waits !== undefined) report = { ...report, waits: request.waits };
   if (request.mode === 'plan') return report;
   const down = report.error?.code !== undefined && DOWN.has(report.error.code);
   if (down || report.plan !== undefined) parts.metrics.platformUp(target.platform, !down);

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { watch } from 'chokidar';
+import type { DriverDefinition } from '../drivers/driver.ts';
 import { DRIVERS, driverNamed } from '../drivers/index.ts';
 import { startHosted } from '../drivers/node-red/hosted.ts';
 import { Ledger } from '../ledger/ledger.ts';
@@ -32,6 +33,8 @@ export interface ServiceOptions {
   readonly logLevel: LogLevel;
   readonly logStream?: NodeJS.WritableStream;
   readonly timers?: Timers;
+  /** Drivers by the word in `Platform.spec.driver`; those that plumbline brings along when absent. */
+  readonly driverNamed?: (name: string) => DriverDefinition;
 }
 
 export interface DaemonOptions extends ServiceOptions {
@@ -105,7 +108,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
       stateDir,
       installation,
       load: () => readConfiguration(options.configPath),
-      driverNamed,
+      driverNamed: options.driverNamed ?? driverNamed,
       formats: DRIVERS.flatMap(({ format }) => (format === undefined ? [] : [format])),
       host: (name, port, signal) =>
         startHosted({ stateDir, name, port, signal, log: (level, message, fields) => log[level](message, fields) }),

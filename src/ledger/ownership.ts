@@ -26,6 +26,7 @@ type OwnedRow = readonly [
   driftSince: number | null,
   heldFingerprint: string | null,
 ];
+type Others = Required<Pick<LedgerView, 'ownedByOthers' | 'keysOfOthers'>>;
 type IntentRow = readonly [string, Verb, Key, string, string | null, string | null, number];
 
 /** Rows of `owned` and `intent`: what a pass knows before it looks at the platform, and what apply writes down. */
@@ -42,8 +43,8 @@ export class Ownership {
   readonly #intend: StatementSync;
   readonly #settle: StatementSync;
   readonly #facts: StatementSync;
-  /** Others' remote ids per scope, kept between passes: this process is the only writer, so every change comes by here. */
-  readonly #othersSeen = new Map<string, { readonly scope: Scope; readonly others: ReadonlyMap<string, string> }>();
+  /** What others own per scope, kept between passes: this process is the only writer, so every change comes by here. */
+  readonly #othersSeen = new Map<string, { readonly scope: Scope; readonly others: Others }>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -51,7 +52,7 @@ export class Ownership {
     this.#all = database.prepareRows(owned);
     this.#some = database.prepareRows(`${owned} AND key IN (SELECT value FROM json_each(?))`);
     this.#count = database.prepare('SELECT count(*) AS n FROM owned WHERE sync = ? AND platform = ?');
-    this.#others = database.prepareRows('SELECT key, remote, sync FROM owned WHERE platform = ? AND sync <> ?');
+    this.#others = database.prepareRows('SELECT key, remote, sync, file FROM owned WHERE platform = ? AND sync <> ?');
     this.#intents = database.prepareRows(
       'SELECT id, verb, key, title, remote, fingerprint, since FROM intent WHERE sync = ? AND platform = ? ORDER BY since, id',
     );
@@ -81,7 +82,7 @@ export class Ownership {
       }
       return {
         owned,
-        ownedByOthers: this.#ownedByOthers({ sync, platform }),
+        ...this.#ownedByOthers({ sync, platform }),
         intents: this.#openIntents({ sync, platform }, keys),
         ...this.#platformFacts(platform),
       };
@@ -145,15 +146,18 @@ export class Ownership {
     this.#othersSeen.clear();
   }
 
-  #ownedByOthers(scope: Scope): ReadonlyMap<string, string> {
+  #ownedByOthers(scope: Scope): Others {
     const id = JSON.stringify([scope.platform, scope.sync]);
     const seen = this.#othersSeen.get(id);
     if (seen !== undefined) return seen.others;
-    const others = new Map<string, string>();
+    const ownedByOthers = new Map<string, string>();
+    const keysOfOthers = new Map<Key, { readonly sync: string; readonly file: string }>();
     for (const row of this.#others.all(scope.platform, scope.sync)) {
-      const [key, remote, sync] = row as unknown as readonly [Key, string, string];
-      others.set(`${key.slice(0, key.indexOf('/'))}:${remote}`, sync);
+      const [key, remote, sync, file] = row as unknown as readonly [Key, string, string, string];
+      ownedByOthers.set(`${key.slice(0, key.indexOf('/'))}:${remote}`, sync);
+      keysOfOthers.set(key, { sync, file });
     }
+    const others = { ownedByOthers, keysOfOthers };
     this.#othersSeen.set(id, { scope, others });
     return others;
   }

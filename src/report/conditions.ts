@@ -36,6 +36,9 @@ const INTENDED: ReadonlySet<WithheldCode> = new Set([
 /** Withheld until time, or another pass, brings it about. */
 const PASSING: ReadonlySet<WithheldCode> = new Set(['grace-period', 'window', 'listing-incomplete', 'dependency']);
 
+/** The reason while another Sync has to succeed first. */
+export const DEPENDENCY_NOT_READY = 'DependencyNotReady';
+
 export function conditionsBefore(now: number): readonly Condition[] {
   const lastTransitionTime = new Date(now).toISOString();
   const message = 'The first pass has not ended yet.';
@@ -50,18 +53,8 @@ export function conditionsAfter(before: readonly Condition[], report: PassReport
   return written(before, verdictOf(report), report.endedAt, report.revision);
 }
 
-/** Conditions of a Sync that no pass looks at, with the reason: suspended, a dependency that is not ready, a platform unknown. */
-export function conditionsHeld(
-  before: readonly Condition[],
-  held: { readonly reason: string; readonly message: string; readonly stalled: boolean },
-  now: number,
-): readonly Condition[] {
-  const observed = before.find(({ type }) => type === 'Ready')?.observedRevision;
-  return written(before, { state: held.stalled ? 'stalled' : 'going-on', ...held }, now, observed);
-}
-
 function verdictOf(report: PassReport): Verdict {
-  const { error, stale } = report;
+  const { error, stale, waits } = report;
   const counts = countsOf(report);
   if (error !== undefined) {
     const remedy = error.remedy === undefined ? '' : ` ${error.remedy}`;
@@ -78,6 +71,8 @@ function verdictOf(report: PassReport): Verdict {
   if (counts.failed + counts.skipped > 0) return failedVerdict(report, counts.failed, counts.skipped);
   if (stale !== undefined)
     return { state: 'going-on', reason: 'SourceStale', message: `${stale.reason} ${stale.remedy}` };
+  if (waits !== undefined && !counts.withheld.has('suspended'))
+    return { state: 'going-on', reason: DEPENDENCY_NOT_READY, message: waits };
   return withheldVerdict(report, counts.withheld);
 }
 

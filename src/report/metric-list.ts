@@ -82,6 +82,11 @@ export function createFamilies(registry: Registry) {
       REQUEST_SECONDS,
     ),
     platformUp: gauge('platform_up', ['platform'], '1 when the platform answered the last pass or look.'),
+    circuitOpen: gauge(
+      'platform_circuit_open',
+      ['platform'],
+      '1 while requests are held back because the platform failed several times in a row.',
+    ),
     executions: counter(
       'workflow_executions_total',
       ['platform', 'workflow', 'result'],

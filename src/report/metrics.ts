@@ -93,9 +93,11 @@ export class Metrics {
 
   expectPlatform(platform: string): void {
     this.#families.executionsLost.metric.inc(this.#families.executionsLost.touch({ platform }), 0);
+    this.circuitOpen(platform, false);
   }
 
-  pass(report: PassReport): void {
+  /** `owned`: objects that the Sync owns after the pass; as the plan had it when absent. */
+  pass(report: PassReport, owned = report.plan?.counts.owned): void {
     if (report.result === 'planned') return;
     const { sync, platform, trigger, result } = report;
     const here = { sync, platform };
@@ -108,6 +110,7 @@ export class Metrics {
       const { kind, verb } = outcome.change;
       families.changes.metric.inc(families.changes.touch({ ...here, kind, verb, result: outcome.status }));
     }
+    if (owned !== undefined) set(families.owned, here, owned);
     this.#passGauges(report, here);
   }
 
@@ -122,7 +125,6 @@ export class Metrics {
       set(families.revision, { ...here, revision: report.revision }, 1);
     }
     if (report.plan === undefined) return;
-    set(families.owned, here, report.plan.counts.owned);
     set(families.drifted, here, report.plan.counts.drifted);
     families.withheld.forget(here);
     for (const [code, count] of counts.withheld) set(families.withheld, { ...here, code }, count);
@@ -140,6 +142,11 @@ export class Metrics {
 
   platformUp(platform: string, up: boolean): void {
     set(this.#families.platformUp, { platform }, up ? 1 : 0);
+  }
+
+  /** Whether requests to the platform are held back because it failed several times in a row. */
+  circuitOpen(platform: string, open: boolean): void {
+    set(this.#families.circuitOpen, { platform }, open ? 1 : 0);
   }
 
   /** One run that has ended; `workflow` is the manifest's name, or undefined when no Sync owns the workflow. */

@@ -33,6 +33,8 @@ export interface PassReport {
   readonly outcomes: readonly Outcome[];
   /** Archive ids of what was overwritten or deleted, by key. */
   readonly archived: Readonly<Record<string, string>>;
+  /** Why another Sync has to succeed first; this pass could only take access away. */
+  readonly waits?: string;
   /** What ended the pass before its time. */
   readonly error?: ReconcilerError;
 }

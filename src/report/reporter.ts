@@ -3,7 +3,7 @@ import type { PassRecord } from '../ledger/history.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Scope } from '../ledger/ownership.ts';
 import type { Condition } from './conditions.ts';
-import { conditionsHeld } from './conditions.ts';
+import { DEPENDENCY_NOT_READY } from './conditions.ts';
 import { countsOf, isQuiet, pathsOf } from './counts.ts';
 import { eventsOf } from './events.ts';
 import type { Told } from './events.ts';
@@ -60,9 +60,11 @@ export class Reporter {
   /** Tells everybody about a pass. A fault of the ledger is logged and does not stop the rest. */
   report(report: PassReport): void {
     if (report.result === 'planned') return;
-    this.#parts.metrics.pass(report);
+    const owned = this.#owned(report);
+    this.#parts.metrics.pass(report, owned);
     const before = this.standing(report);
-    this.#standing.set(scopeId(report), statusAfter(before, report));
+    this.#standing.set(scopeId(report), statusAfter(before, report, owned));
+    this.#tellWaiting(report, before);
     try {
       this.#tell(report);
       this.#parts.ledger.recordPass(recordOf(report));
@@ -86,16 +88,6 @@ export class Reporter {
     return this.standing(scope).conditions.find(({ type }) => type === 'Ready');
   }
 
-  /** Says why no pass looks at a Sync; unchanged reasons change nothing. */
-  held(scope: Scope, held: { readonly reason: string; readonly message: string; readonly stalled: boolean }): void {
-    const before = this.standing(scope);
-    const conditions = conditionsHeld(before.conditions, held, this.#parts.clock());
-    this.#standing.set(scopeId(scope), { ...before, conditions });
-    const was = before.conditions.find(({ type }) => type === 'Ready');
-    if (was?.reason === held.reason && was.message === held.message) return;
-    this.#parts.log.info('sync waits', { ...scopeOf(scope), reason: held.reason, because: held.message });
-  }
-
   /** Drops what is known of a Sync on a Platform that is gone; `whole` when the Sync is gone from everywhere. */
   forget(scope: Scope, whole: boolean): void {
     this.#standing.delete(scopeId(scope));
@@ -103,6 +95,25 @@ export class Reporter {
     if (whole) this.#parts.metrics.forgetSync(scope.sync);
     else this.#parts.metrics.forgetSync(scope.sync, scope.platform);
     this.#parts.ledger.setCursor(toldCursor(scope), '{}');
+  }
+
+  /** Objects that the Sync owns now; undefined when the ledger cannot be read. */
+  #owned(report: PassReport): number | undefined {
+    if (report.plan === undefined) return undefined;
+    try {
+      return this.#parts.ledger.ownedCount(scopeOf(report));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Said when the waiting begins, and not with every pass meanwhile. */
+  #tellWaiting(report: PassReport, before: Standing): void {
+    if (report.waits === undefined) return;
+    const was = before.conditions.find(({ type }) => type === 'Ready');
+    const now = this.ready(report);
+    if (now?.reason !== DEPENDENCY_NOT_READY || (was?.reason === now.reason && was.message === now.message)) return;
+    this.#parts.log.info('sync waits', { ...scopeOf(report), because: report.waits });
   }
 
   #tell(report: PassReport): void {

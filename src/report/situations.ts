@@ -1,7 +1,7 @@
 import { formatProblem, messageOf } from '../errors.ts';
 import type { Outcome } from '../drivers/driver.ts';
 import type { Key } from '../manifest/manifest.ts';
-import type { Change, Withheld, WithheldCode } from '../plan/types.ts';
+import type { Change, Verb, Withheld, WithheldCode } from '../plan/types.ts';
 import { pathsOf } from './counts.ts';
 import type { PassReport } from './pass-report.ts';
 
@@ -103,15 +103,25 @@ function planSituations(report: PassReport): readonly Situation[] {
 
 function withheldSituation({ change, code, because, remedy }: Withheld): Situation {
   const drift = DRIFT.has(code);
-  const what = drift ? `differs on the platform${whoOf(change)}` : `${change.verb} is withheld`;
+  // Reasons for drift say what differs, since when and by whom: nothing is to be added.
+  const what = drift ? '' : `${nameOf(change, because)} withheld: `;
   return {
-    id: `withheld:${change.key}:${code}`,
+    id: `${drift ? 'drift' : `withheld:${code}`}:${change.key}`,
     knownBy: 'plan',
     type: drift ? 'drift-found' : 'withheld',
     key: change.key,
-    message: `${change.key} ${what}: ${because} ${remedy}`,
+    message: capitalised(`${what}${because} ${remedy}`),
     ...somePaths(change),
   };
+}
+
+/** `delete of Workflow/a`; without the key where the reason names it. */
+function nameOf({ verb, key }: Change, because: string): string {
+  return because.includes(key) ? verb : `${verb} of ${key}`;
+}
+
+function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function foldedWithheld(code: WithheldCode, count: number, group: readonly Withheld[]): Situation {
@@ -132,7 +142,7 @@ function failedSituation({ change, error }: Extract<Outcome, { status: 'failed' 
     knownBy: 'plan',
     type: 'change-failed',
     key: change.key,
-    message: `${change.verb} of ${change.key} failed: ${messageOf(error)}${remedy}`,
+    message: capitalised(`${nameOf(change, messageOf(error))} failed: ${messageOf(error)}${remedy}`),
     ...somePaths(change),
   };
 }
@@ -146,14 +156,25 @@ export function occurrencesOf(report: PassReport): readonly Telling[] {
   );
 }
 
+const DONE: Record<Verb, string> = {
+  create: 'Created',
+  update: 'Updated',
+  adopt: 'Adopted',
+  release: 'Released',
+  delete: 'Deleted',
+};
+
 function appliedTelling(change: Change, archived: string | undefined): Telling {
-  const reverted =
-    change.cause === 'drift' || change.cause === 'vanished' || (change.verb === 'update' && change.overwritesDrift);
+  const { key, verb, cause } = change;
+  const reverted = cause === 'drift' || cause === 'vanished' || (verb === 'update' && change.overwritesDrift);
   const copy = archived === undefined ? '' : `; what was there is archived as ${archived}`;
-  const message = reverted
-    ? `${change.key} was changed on the platform${whoOf(change)} and is as git says again${copy}.`
-    : `${change.verb} of ${change.key} was applied${copy}.`;
-  return { type: reverted ? 'drift-reverted' : 'applied', key: change.key, message, ...somePaths(change) };
+  const message = reverted ? revertedMessage(change) : `${DONE[verb]} ${key}`;
+  return { type: reverted ? 'drift-reverted' : 'applied', key, message: `${message}${copy}.`, ...somePaths(change) };
+}
+
+function revertedMessage(change: Change): string {
+  if (change.verb === 'create') return `Created ${change.key} again, which was gone from the platform`;
+  return `Reverted ${change.key}, changed on the platform${whoOf(change)}`;
 }
 
 function whoOf(change: Change): string {

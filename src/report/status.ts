@@ -75,8 +75,11 @@ export function firstStatus(scope: Scope, now: number): Standing {
   return { ...scope, conditions: conditionsBefore(now), counts, problems: [], withheld: [] };
 }
 
-/** How the Sync stands after a pass: what the pass could not learn stays as it was. */
-export function statusAfter(before: Standing, report: PassReport): Standing {
+/**
+ * How the Sync stands after a pass: what the pass could not learn stays as it was. `owned` is how many objects it owns
+ * now; the plan knows only how many it owned before its changes.
+ */
+export function statusAfter(before: Standing, report: PassReport, owned = report.plan?.counts.owned): Standing {
   const conditions = conditionsAfter(before.conditions, report);
   const counts = countsOf(report);
   const ready = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
@@ -88,7 +91,7 @@ export function statusAfter(before: Standing, report: PassReport): Standing {
     conditions,
     ...listed(before, report),
     counts: {
-      owned: report.plan?.counts.owned ?? before.counts.owned,
+      owned: owned ?? before.counts.owned,
       changed: counts.applied === 0 ? before.counts.changed : counts.applied,
       drifted: report.plan?.counts.drifted ?? before.counts.drifted,
       withheld: report.plan?.withheld.length ?? before.counts.withheld,

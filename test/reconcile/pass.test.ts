@@ -234,6 +234,17 @@ describe('A pass', () => {
     desk.terms = { ...other, adopt: 'matching' };
     const report = await desk.pass({ sync: 'billing', memory: new PassMemory() });
     expect(desk.writes()).to.deep.equal([]);
-    expect(report.plan?.withheld).to.have.nested.property('[0].code', 'foreign-owner');
+    expect(report.problems.map(({ key, severity }) => [key, severity])).to.deep.equal([['Workflow/a', 'error']]);
+    expect(report.problems[0]?.message).to.include('the Sync orders').and.to.include('a.yaml');
+  });
+
+  it('a manifest that names the Sync to take over from is no second claim', async () => {
+    desk.write('a.yaml', workflow('a', 'one'));
+    await desk.pass();
+    const annotations = { 'plumbline.dev/adopt-from': 'default/orders' };
+    desk.write('a.yaml', workflow('a', 'one', { metadata: { annotations } }));
+    desk.terms = { ...desk.terms, owner: 'default/billing', adopt: 'matching' };
+    const report = await desk.pass({ sync: 'billing', memory: new PassMemory() });
+    expect(report.problems).to.deep.equal([]);
   });
 });

@@ -106,7 +106,7 @@ describe('events', () => {
       type: 'drift-reverted',
       key: 'Workflow/a',
       message:
-        'Workflow/a was changed on the platform by mallory at 2023-11-14T22:13:20.000Z and is as git says again; what was there is archived as a7.',
+        'Reverted Workflow/a, changed on the platform by mallory at 2023-11-14T22:13:20.000Z; what was there is archived as a7.',
       paths: ['/nodes/timer/repeat'],
     });
     expect(events[1]?.paths).to.deep.equal(['/secrets/token']);
