@@ -25,5 +25,5 @@ ENV NODE_ENV=production \
     PLUMBLINE_LOG_FORMAT=json
 VOLUME ["/var/lib/plumbline", "/tmp"]
 EXPOSE 8480
-ENTRYPOINT ["node", "/opt/plumbline/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/plumbline/dist/main.js"]
 CMD ["start"]

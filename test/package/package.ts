@@ -108,7 +108,7 @@ describe('the package', () => {
     expect(modules).to.not.include.members(['typescript', 'mocha']);
     expect(modules).to.not.include('node-red');
     const [entry] = (final?.steps ?? []).filter(({ word }) => word === 'ENTRYPOINT');
-    const program = (JSON.parse(entry?.rest ?? '[]') as string[])[1]?.replace('/opt/plumbline', image) ?? '';
+    const program = (JSON.parse(entry?.rest ?? '[]') as string[]).at(-1)?.replace('/opt/plumbline', image) ?? '';
     expect((await shell(`node '${program}' --version`, scratch)).trim()).to.match(/^\d+\.\d+\.\d+$/);
   });
 
