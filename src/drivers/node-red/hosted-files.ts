@@ -32,6 +32,8 @@ export async function prepareHostedFiles(stateDir: string, name: string): Promis
   mkdirSync(userDir, { recursive: true, mode: 0o700 });
   chmodSync(home, 0o700);
   const keys = keptKeys(join(home, 'keys.json'));
+  // The state directory may lie inside a project whose package.json makes every .js below it an ES module.
+  writePrivately(join(home, 'package.json'), '{ "private": true, "type": "commonjs" }\n');
   const settings = join(userDir, 'settings.js');
   writePrivately(settings, settingsText(keys.credentialSecret, await hashPassword(keys.password)));
   return { userDir, settings, process: join(home, 'process.json'), ...keys };
