@@ -96,6 +96,9 @@ interface Places {
   readonly password: string;
 }
 
+/** How the program is called from a clone, and where the package is installed. */
+const PROGRAM = import.meta.filename.endsWith('.ts') ? 'npm run -s plumbline' : 'npx plumbline';
+
 function guide({ demo, editor, daemon, owned, password }: Places, { colours, environment }: Context): string {
   const repository = relative(environment.cwd, demo.repository) || '.';
   const { bold, dim } = colours;
@@ -105,7 +108,7 @@ ${bold(`${owned} objects stand on Node-RED as git says.`)}
   editor      ${editor}   ${dim('user maker, password')} ${password}
   repository  ${repository}
   metrics     ${daemon.url}/metrics
-  status      npx plumbline status ${dim('(or: node src/main.ts status)')}
+  status      ${PROGRAM} status
 
 ${bold('Try')}
   curl -s ${editor}/orders -H 'content-type: application/json' -d '{"id": "A-1", "customer": "acme", "amount": 120}'
@@ -116,7 +119,7 @@ ${bold('Try')}
                             found at once, archived, and reverted after five seconds, with your name
   ${dim('delete a tab in the editor')}
                             restored
-  npx plumbline plan | history | events --follow | restore
+  ${PROGRAM} plan | history | events | restore
 
 What happens is told here. Ctrl-C stops it.
 `;

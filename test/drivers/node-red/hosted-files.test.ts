@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ describe('files of a hosted Node-RED', () => {
       writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
       const { settings } = await prepareHostedFiles(join(project, '.plumbline'), 'node-red');
       const load = `process.stdout.write(require(${JSON.stringify(settings)}).uiHost)`;
-      expect(execFileSync(process.execPath, ['-e', load], { encoding: 'utf8' })).to.equal('127.0.0.1');
+      // What is loaded ends its process with its parent's pipe, so only what it printed until then counts.
+      const { stdout, stderr } = spawnSync(process.execPath, ['-e', load], { encoding: 'utf8' });
+      expect(stdout, stderr).to.equal('127.0.0.1');
     } finally {
       rmSync(project, { recursive: true, force: true });
     }
