@@ -45,7 +45,8 @@ export class LocalOperations implements Operations {
     const suspensions = new Map(parts.ledger.suspensions().map((one) => [one.sync, one]));
     const { valid, problems, loadedAt } = configuration;
     const syncs = this.#targets({ sync, platform }).map((target) => {
-      const suspended = suspensions.get(target.sync);
+      const byItself = { sync: target.sync, by: 'configuration', reason: 'spec.suspend is true', since: loadedAt };
+      const suspended = suspensions.get(target.sync) ?? (target.suspend ? byItself : undefined);
       return {
         ...reporter.status(target),
         source: target.source.description,

@@ -35,10 +35,10 @@ describe('daemon as a process', function () {
   let place: Place;
   const children: ChildProcess[] = [];
 
-  const launch = (fault = ''): Running => {
+  const launch = (fault = '', stopDeadline = '20000'): Running => {
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', PROGRAM, place.config, place.state, fault],
+      ['--disable-warning=ExperimentalWarning', PROGRAM, place.config, place.state, fault, stopDeadline],
       {
         env: { ...process.env, PROD_TOKEN: 'token-of-the-test' },
         stdio: ['ignore', 'ignore', 'pipe'],
@@ -88,6 +88,21 @@ describe('daemon as a process', function () {
     await until(async () => running.said().includes('daemon stopping'), 'stopping');
     running.child.kill('SIGINT');
     expect(await running.exited).to.deep.equal([1, null]);
+    silent.closeAllConnections();
+    silent.close();
+  });
+
+  it('stops with 0 when its deadline has passed, though a platform never answers', async () => {
+    const silent = createServer(() => undefined);
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    await place.configure(configuration(place.repo, `http://127.0.0.1:${(silent.address() as AddressInfo).port}`));
+    const asked = once(silent, 'request');
+    const running = launch('', '100');
+    await asked;
+    running.child.kill('SIGTERM');
+    expect(await running.exited).to.deep.equal([0, null]);
+    expect(running.said()).to.include('passes aborted').and.to.include('daemon stopped');
     silent.closeAllConnections();
     silent.close();
   });

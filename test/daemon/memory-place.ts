@@ -109,7 +109,7 @@ export class MemoryPlace {
         return platform;
       },
     });
-    this.#daemon = await this.place.start({ driverNamed, ...options });
+    this.#daemon = await this.place.start({ driverNamed, stopDeadline: 500, ...options });
     return this.#daemon;
   }
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ReconcilerError } from '../../src/errors.ts';
 import { eventsOf } from '../../src/report/events.ts';
+import type { Change, WithheldCode } from '../../src/plan/types.ts';
 import type { Told } from '../../src/report/events.ts';
 import type { PassReport } from '../../src/report/pass-report.ts';
 import { CANARY, ORIGIN, applied, createOf, failed, passOf, planOf, updateOf, withheld } from './reports.ts';
@@ -110,6 +111,40 @@ describe('events', () => {
       paths: ['/nodes/timer/repeat'],
     });
     expect(events[1]?.paths).to.deep.equal(['/secrets/token']);
+  });
+
+  it('are short: what was done, or what is not and why, with the object named once', () => {
+    const because = (reason: string, code: WithheldCode) => ({
+      ...withheld(updateOf('Workflow/d'), code),
+      because: reason,
+    });
+    const { events } = eventsOf(
+      passOf({
+        outcomes: [
+          applied(createOf('Workflow/a')),
+          applied(updateOf('Workflow/b')),
+          applied({ ...createOf('Workflow/c'), cause: 'vanished' } as Change),
+          failed(updateOf('Workflow/e')),
+        ],
+        plan: planOf({
+          withheld: [
+            because('Workflow/d was changed on the platform by maker; it is reverted later.', 'grace-period'),
+            because('the Sync is suspended.', 'suspended'),
+            because('Workflow/d needs Workflow/x, which has a problem.', 'dependency'),
+          ],
+        }),
+      }),
+      {},
+    );
+    expect(events.map(({ message }) => message)).to.deep.equal([
+      'Created Workflow/a.',
+      'Updated Workflow/b.',
+      'Created Workflow/c again, which was gone from the platform.',
+      'Workflow/d was changed on the platform by maker; it is reverted later. Ask somebody.',
+      'Update of Workflow/d withheld: the Sync is suspended. Ask somebody.',
+      'Update withheld: Workflow/d needs Workflow/x, which has a problem. Ask somebody.',
+      'Update of Workflow/e failed: The platform refused the flow. Correct it.',
+    ]);
   });
 
   it('are bounded: a thousand alike become one', () => {

@@ -58,6 +58,20 @@ describe('status', () => {
     ).to.equal('TFF Synced');
   });
 
+  it('waits for another Sync while a pass may only take access away, unless there is worse to tell', () => {
+    const waits = 'The Sync base that it depends on has not succeeded on prod yet.';
+    expect(after(passOf({ waits }))).to.equal('FTF DependencyNotReady');
+    expect(after({ ...heldBack('dependency'), waits })).to.equal('FTF DependencyNotReady');
+    expect(after({ ...heldBack('suspended'), waits })).to.equal('FFT Suspended');
+    expect(after({ ...error('backoff'), waits })).to.equal('FTF PlatformUnreachable');
+    expect(statusAfter(first, passOf({ waits })).lastSuccess).to.equal(undefined);
+  });
+
+  it('counts what is owned as it is told, which a plan cannot know', () => {
+    expect(statusAfter(first, passOf(), 7).counts.owned).to.equal(7);
+    expect(statusAfter(first, passOf()).counts.owned).to.equal(1);
+  });
+
   it('says since when each condition is as it is, not when it was looked at last', () => {
     const ready = statusAfter(first, passOf({ endedAt: 1_700_000_000_000 }));
     const again = statusAfter(ready, passOf({ endedAt: 1_700_000_060_000, revision: 'r2' }));

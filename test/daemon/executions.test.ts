@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { expect } from 'chai';
+import { ExecutionPoller } from '../../src/daemon/executions.ts';
+import { SYSTEM_TIMERS } from '../../src/daemon/timers.ts';
+import type { Execution } from '../../src/drivers/driver.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
+import { createLog } from '../../src/report/log.ts';
+import { Metrics } from '../../src/report/metrics.ts';
+import { MemoryPlatform } from './memory-place.ts';
+
+const run = (id: string, status: 'success' | 'error' = 'success'): Execution => ({
+  id,
+  workflow: 'tab',
+  status,
+  startedAt: 1_000,
+  endedAt: 2_000,
+});
+
+describe('runs of workflows', () => {
+  let state: string;
+  let ledger: Ledger;
+  let platform: MemoryPlatform;
+  let metrics: Metrics;
+  let said: string[];
+
+  beforeEach(() => {
+    state = mkdtempSync(join(tmpdir(), 'plumbline-executions-'));
+    ledger = Ledger.open(state);
+    platform = new MemoryPlatform();
+    metrics = new Metrics({ version: '1' });
+    said = [];
+  });
+  afterEach(() => {
+    ledger.close();
+    rmSync(state, { recursive: true, force: true });
+  });
+
+  const poller = (): ExecutionPoller =>
+    new ExecutionPoller({
+      ledger,
+      metrics,
+      log: createLog({
+        level: 'debug',
+        format: 'json',
+        redact: (text) => text,
+        stream: new Writable({ write: (chunk: Buffer, _, done) => (said.push(chunk.toString()), done()) }),
+      }),
+      timers: SYSTEM_TIMERS,
+      connected: async () => new Map([['prod', platform]]),
+    });
+  const sample = async (name: string, labels = ''): Promise<number> => {
+    const line = (await metrics.text()).split('\n').find((one) => one.startsWith(`${name}{platform="prod"${labels}`));
+    return Number(line?.split(' ').at(-1) ?? 0);
+  };
+  const counted = (result: string) =>
+    sample('plumbline_workflow_executions_total', `,workflow="_unmanaged",result="${result}"`);
+
+  it('are counted by result, from where the last poll ended', async () => {
+    platform.pages = [
+      { executions: [run('1'), run('2', 'error')], cursor: 'c2' },
+      { executions: [run('3')], cursor: 'c3' },
+    ];
+    const one = poller();
+    await one.poll();
+    await one.poll();
+    expect([await counted('success'), await counted('error')]).to.deep.equal([2, 1]);
+    expect(platform.cursors).to.deep.equal([undefined, 'c2']);
+  });
+
+  it('are not counted again by the process that follows: it goes on at the cursor in the ledger', async () => {
+    platform.pages = [{ executions: [run('1')], cursor: 'c1' }];
+    await poller().poll();
+    ledger.close();
+    ledger = Ledger.open(state);
+    metrics = new Metrics({ version: '1' });
+    platform.pages = [{ executions: [run('2')], cursor: 'c2' }];
+    await poller().poll();
+    expect(platform.cursors).to.deep.equal([undefined, 'c1']);
+    expect(await counted('success')).to.equal(1);
+  });
+
+  it('are counted once, though the ledger cannot take the cursor', async () => {
+    ledger.close();
+    ledger = Ledger.read(state);
+    platform.pages = [
+      { executions: [run('1')], cursor: 'c1' },
+      { executions: [run('2')], cursor: 'c2' },
+    ];
+    const one = poller();
+    await one.poll();
+    await one.poll();
+    expect(platform.cursors).to.deep.equal([undefined, 'c1']);
+    expect(await counted('success')).to.equal(2);
+  });
+
+  it('that the platform dropped before they were read are counted as lost, and said', async () => {
+    platform.pages = [
+      { executions: [], cursor: 'c1', lost: 0 },
+      { executions: [run('9')], cursor: 'c9', lost: 7 },
+    ];
+    const one = poller();
+    metrics.expectPlatform('prod');
+    await one.poll();
+    expect(await sample('plumbline_workflow_executions_lost_total')).to.equal(0);
+    await one.poll();
+    expect(await sample('plumbline_workflow_executions_lost_total')).to.equal(7);
+    expect(said.filter((line) => line.includes('executions lost'))).to.have.length(1);
+  });
+
+  it('that cannot be read are said once and read later from the same place; other platforms are counted meanwhile', async () => {
+    platform.pages = [{ executions: [run('1')], cursor: 'c1' }];
+    const one = poller();
+    for (let time = 0; time < 4; time++) await one.poll();
+    const warnings = () => said.filter((line) => line.includes('executions not read') && line.includes('"warn"'));
+    expect(warnings()).to.have.length(1);
+    platform.pages = [{ executions: [run('2')], cursor: 'c2' }];
+    await one.poll();
+    expect(platform.cursors.slice(1)).to.deep.equal(['c1', 'c1', 'c1', 'c1']);
+    expect(await counted('success')).to.equal(2);
+    await one.poll();
+    expect(warnings(), 'said again after it had worked').to.have.length(2);
+  });
+});
