@@ -1,4 +1,9 @@
 import { userInfo } from 'node:os';
+import { isatty } from 'node:tty';
+
+/** File descriptors. */
+const STDIN = 0;
+const STDOUT = 1;
 
 /** What the process was given by its surroundings. The only place that reads `process.env`. */
 export interface Environment {
@@ -25,14 +30,14 @@ export const VARIABLES = {
 
 export function readEnvironment(): Environment {
   const variables = { ...process.env };
-  const terminal = Boolean(process.stdout.isTTY) && Boolean(process.stdin.isTTY);
+  const terminal = isatty(STDOUT) && isatty(STDIN);
   const wanted = variables['FORCE_COLOR'] !== undefined && variables['FORCE_COLOR'] !== '0';
   const refused = variables['NO_COLOR'] !== undefined && variables['NO_COLOR'] !== '';
   return {
     variables,
     cwd: process.cwd(),
     terminal,
-    colour: !refused && (wanted || Boolean(process.stdout.isTTY)),
+    colour: !refused && (wanted || isatty(STDOUT)),
     columns: process.stdout.columns ?? 100,
     user: userName(),
   };

@@ -12,7 +12,7 @@ import { version } from './version.ts';
  * @throws ReconcilerError `state-locked` when another command holds it, `configuration-…` when there is nothing to work on.
  */
 export async function openSession(flags: GlobalFlags, context: Context): Promise<Session> {
-  if (holderOf(flags.stateDir) !== undefined && daemonOf(flags.stateDir) !== undefined) {
+  if (daemonRuns(flags.stateDir)) {
     return session(remoteOperations(flags.stateDir), () => Promise.resolve());
   }
   const workshop = await openWorkshop({
@@ -28,6 +28,11 @@ export async function openSession(flags: GlobalFlags, context: Context): Promise
   context.signal.addEventListener('abort', () => workshop.abort(new Error('interrupted')), { once: true });
   const local = session(workshop.operations, async () => workshop[Symbol.asyncDispose]());
   return { ...local, reconcile: refuseReconcile };
+}
+
+/** Whether a daemon holds this state directory. */
+export function daemonRuns(stateDir: string): boolean {
+  return holderOf(stateDir) !== undefined && daemonOf(stateDir) !== undefined;
 }
 
 function refuseReconcile(): Promise<never> {

@@ -3,6 +3,7 @@ import { globalFlags, output, type Context, type Register } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { outputOption } from './plan.ts';
 import { shortRevision } from './plan-text.ts';
+import { daemonRuns } from './session.ts';
 import { ago, table } from './table.ts';
 
 export const registerStatus: Register = (program, context) => {
@@ -12,7 +13,13 @@ export const registerStatus: Register = (program, context) => {
     .argument('[sync]', 'only this Sync')
     .addOption(outputOption);
   command.action(async (sync: string | undefined, flags: { output: string }) => {
-    await using session = await context.open(globalFlags(command));
+    const global = globalFlags(command);
+    if (!daemonRuns(global.stateDir)) {
+      context.remark(
+        'No daemon runs on this state directory: what is owned is known, how it stands is not. "plumbline plan" looks.',
+      );
+    }
+    await using session = await context.open(global);
     const status = await session.status(sync === undefined ? {} : { sync });
     output(context, flags.output, status, () => statusText(status, context));
     if (!status.configuration.valid) context.exit(EXIT.error);

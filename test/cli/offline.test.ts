@@ -115,6 +115,10 @@ describe('the command line without a platform', function () {
     const ran = await desk.run('reconcile');
     expect(ran.code).to.equal(1);
     expect(ran.err).to.include('plumbline start').and.include('plumbline apply');
+    const status = await desk.run('status', '-o', 'json');
+    expect(status.code).to.equal(0);
+    expect(status.err).to.include('No daemon runs').and.include('plumbline plan');
+    expect(JSON.parse(status.out)).to.have.property('syncs').with.lengthOf(1);
   });
 
   it('leaves a state directory alone that another process holds, and says which', async () => {
