@@ -97,7 +97,7 @@ interface Places {
 }
 
 /** How the program is called from a clone, and where the package is installed. */
-const PROGRAM = import.meta.filename.endsWith('.ts') ? 'npm run -s plumbline' : 'npx plumbline';
+const PROGRAM = import.meta.filename.endsWith('.ts') ? 'npm run -s plumbline' : 'plumbline';
 
 function guide({ demo, editor, daemon, owned, password }: Places, { colours, environment }: Context): string {
   const repository = relative(environment.cwd, demo.repository) || '.';

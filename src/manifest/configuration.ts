@@ -202,7 +202,7 @@ function checkSyncs(entries: readonly Entry[], { platforms, syncs, problems }: C
 }
 
 /** Names of the Platforms that carry all of these labels, sorted. */
-export function selectPlatforms(
+function selectPlatforms(
   platforms: Configuration['platforms'],
   labels: Readonly<Record<string, string>>,
 ): readonly string[] {

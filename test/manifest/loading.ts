@@ -5,7 +5,7 @@ import { formatProblem } from '../../src/errors.ts';
 import { snapshotOf } from './snapshots.ts';
 
 /** A format of the tests' own: `{toy: {flows: [{name, steps, uses}], links: [{type, name, url}]}}`. */
-export const toyFormat: DefinitionFormat = {
+const toyFormat: DefinitionFormat = {
   name: 'toy',
   recognizes: (json) => isRecord(json) && isRecord(json['toy']),
   split(json) {

@@ -127,14 +127,6 @@ export class MintDriver implements Driver {
   }
 }
 
-/** The registry's line for Mint, as `src/drivers/index.ts` would have it. */
-export const mint: DriverDefinition = {
-  name: 'mint',
-  format: mintFormat,
-  auth: [['token']],
-  connect: (connection) => new MintDriver(connection),
-};
-
 function remoteOf(kind: Kind, shown: Shown, references: References): RemoteObject | undefined {
   const value = valueOf(kind, shown, references);
   if (value === undefined) return undefined;

@@ -6,7 +6,7 @@ import { COLLECTION, markerIn, referenceName } from './normal-form.ts';
 import type { Ids, Names, Shown } from './normal-form.ts';
 
 /** Kinds that objects of a kind refer to. */
-export const NEEDS: Readonly<Record<Kind, readonly Kind[]>> = {
+const NEEDS: Readonly<Record<Kind, readonly Kind[]>> = {
   Application: [],
   AccessRole: [],
   Integration: [],
