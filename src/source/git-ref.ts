@@ -3,10 +3,7 @@ import { ReconcilerError } from '../errors.ts';
 
 /** Which commit of a repository is meant. `semver` is a range over tags such as `v1.2.3` or `1.2.3`; the newest match counts. */
 export type GitRef =
-  | { readonly branch: string }
-  | { readonly tag: string }
-  | { readonly commit: string }
-  | { readonly semver: string };
+  { readonly branch: string } | { readonly tag: string } | { readonly commit: string } | { readonly semver: string };
 
 /** What a ref led to on the server. */
 export interface Resolved {

@@ -13,27 +13,23 @@ const toyFormat: DefinitionFormat = {
     const flows = toy.flows ?? [];
     const links = toy.links ?? [];
     const objects: RawObject[] = [
-      ...flows.map(
-        (flow): RawObject => ({
-          kind: 'Workflow',
-          part: flows.length === 1 ? '' : textOf(flow['name']),
-          title: textOf(flow['name']),
-          spec: { active: true, definition: flow },
-          needs: (Array.isArray(flow['needs']) ? flow['needs'] : []).map((name: JsonValue) => ({
-            kind: 'Workflow' as const,
-            part: textOf(name),
-          })),
-        }),
-      ),
-      ...links.map(
-        (link): RawObject => ({
-          kind: 'Integration',
-          part: links.length === 1 ? '' : textOf(link['name']),
-          title: textOf(link['name']),
-          spec: { type: textOf(link['type']), settings: { url: link['url'] ?? '' } },
-          needs: [],
-        }),
-      ),
+      ...flows.map((flow): RawObject => ({
+        kind: 'Workflow',
+        part: flows.length === 1 ? '' : textOf(flow['name']),
+        title: textOf(flow['name']),
+        spec: { active: true, definition: flow },
+        needs: (Array.isArray(flow['needs']) ? flow['needs'] : []).map((name: JsonValue) => ({
+          kind: 'Workflow' as const,
+          part: textOf(name),
+        })),
+      })),
+      ...links.map((link): RawObject => ({
+        kind: 'Integration',
+        part: links.length === 1 ? '' : textOf(link['name']),
+        title: textOf(link['name']),
+        spec: { type: textOf(link['type']), settings: { url: link['url'] ?? '' } },
+        needs: [],
+      })),
     ];
     return { objects, problems: [] };
   },

@@ -51,7 +51,7 @@ export class MintApi implements AsyncDisposable {
   async *list(collection: Collection, title: string | undefined, signal: AbortSignal): AsyncGenerator<Shown> {
     let last: string | undefined;
     let seen = 0;
-    for (let total = 1; seen < total; ) {
+    for (let total = 1; seen < total;) {
       const query = { offset: String(Math.max(0, seen - 1)), ...(title === undefined ? {} : { title }) };
       const { json } = await this.#send({ method: 'GET', route: `/api/${collection}`, query, signal });
       const page = json as JsonObject;

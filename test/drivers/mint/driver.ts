@@ -1,15 +1,5 @@
 import type { CircuitTimes } from '../../../src/drivers/circuit.ts';
-import type {
-  Connection,
-  Driver,
-  DriverDefinition,
-  Facts,
-  Listed,
-  Look,
-  Outcome,
-  Refusal,
-  Step,
-} from '../../../src/drivers/driver.ts';
+import type { Connection, Driver, Facts, Listed, Look, Outcome, Refusal, Step } from '../../../src/drivers/driver.ts';
 import { ReconcilerError, messageOf } from '../../../src/errors.ts';
 import { KINDS } from '../../../src/manifest/manifest.ts';
 import type { JsonObject, Kind } from '../../../src/manifest/manifest.ts';
