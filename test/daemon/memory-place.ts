@@ -33,9 +33,9 @@ export class MemoryPlatform extends MemoryDriver implements Driver {
   }
 
   override async *apply(stage: readonly Step[], signal: AbortSignal): AsyncGenerator<Outcome> {
-    if (!this.silent) return yield* super.apply(stage, signal);
-    // What was sent arrives, but nobody learns of it.
-    for await (const _ of super.apply(stage, signal));
+    // What was sent arrives; while it is silent, nobody learns of it.
+    for await (const outcome of super.apply(stage, signal)) if (!this.silent) yield outcome;
+    if (!this.silent) return;
     await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
   }
 

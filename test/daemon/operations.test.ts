@@ -140,7 +140,7 @@ spec: {source: {git: {url: "file://${at.place.repo}"}}, platform: prod}
   it('a stop ends passes at its deadline; what they were writing is found again and not made twice', async () => {
     await start();
     prod().silent = true;
-    await at.write({ 'orders/b.yaml': application('b'), 'orders/j.yaml': integration('j') });
+    await at.write({ 'orders/b.yaml': `${application('b')}---${integration('j')}` });
     await until(async () => prod().writes.length >= 4, 'a write under way');
     await at.stop();
     expect(at.place.log).to.include('passes aborted').and.to.include('daemon stopped');

@@ -66,7 +66,8 @@ describe('a Sync that waits', function () {
     expect(now?.lastSuccess, 'waiting is no success').to.equal(success);
     const since = now?.conditions[0]?.lastTransitionTime;
     await at.operations.reconcile({ sync: 'orders' });
-    await until(async () => at.daemon.workshop.engine.queue.numbers().running === 0, 'looked at again');
+    const again = 'plumbline_passes_total{sync="orders",platform="prod",trigger="command",result="withheld"} 1';
+    await until(async () => (await at.daemon.workshop.metrics.text()).includes(again), 'looked at again');
     expect((await status())?.conditions[0]?.lastTransitionTime).to.equal(since);
     at.platform('dead').down = false;
     await at.operations.reconcile({ sync: 'base' });

@@ -43,10 +43,10 @@ describe('the circuit of a platform', () => {
     expect(told).to.deep.equal(['open', 'half-open', 'closed']);
   });
 
-  for (const { name, connect } of DRIVERS) {
-    it(`is handed on by the driver ${name}`, async () => {
+  for (const definition of DRIVERS) {
+    it(`is handed on by the driver ${definition.name}`, async () => {
       const told: CircuitState[] = [];
-      await using driver = connect({
+      await using driver = definition.connect({
         platform: 'prod',
         url,
         auth: {},

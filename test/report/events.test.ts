@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { ReconcilerError } from '../../src/errors.ts';
 import { eventsOf } from '../../src/report/events.ts';
-import type { Change, WithheldCode } from '../../src/plan/types.ts';
+import type { WithheldCode } from '../../src/plan/types.ts';
 import type { Told } from '../../src/report/events.ts';
 import type { PassReport } from '../../src/report/pass-report.ts';
 import { CANARY, ORIGIN, applied, createOf, failed, passOf, planOf, updateOf, withheld } from './reports.ts';
@@ -123,7 +123,7 @@ describe('events', () => {
         outcomes: [
           applied(createOf('Workflow/a')),
           applied(updateOf('Workflow/b')),
-          applied({ ...createOf('Workflow/c'), cause: 'vanished' } as Change),
+          applied({ ...createOf('Workflow/c'), cause: 'vanished' }),
           failed(updateOf('Workflow/e')),
         ],
         plan: planOf({

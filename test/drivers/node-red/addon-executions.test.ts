@@ -1,6 +1,20 @@
 import { expect } from 'chai';
+import type { Driver } from '../../../src/drivers/driver.ts';
+import { driverNamed } from '../../../src/drivers/index.ts';
+import { SecretStore } from '../../../src/secrets/store.ts';
 import type { ExecutionPage } from '../../../src/drivers/node-red/addon-client.ts';
 import { bcryptHash, call, login, type OperatorNodeRed, startOperatorNodeRed, until } from './operator-node-red.ts';
+
+function driverFor(url: string): Driver {
+  return driverNamed('node-red').connect({
+    platform: 'red',
+    url,
+    username: 'admin',
+    auth: { password: async () => new SecretStore({ env: {}, hashKey: new Uint8Array(32) }).hold('secret') },
+    limits: { concurrency: 2, requestsPerSecond: 1_000, timeout: 10_000 },
+    onRequest: () => {},
+  });
+}
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -226,6 +240,10 @@ describe('executions of a Node-RED with the add-on', () => {
       return now.running === 0 && now.executions.length + now.lost === sent && now;
     });
     expect(page.lost).to.equal(15);
+    await using driver = driverFor(red.url);
+    const signal = AbortSignal.timeout(10_000);
+    expect(await driver.executions?.(cursor, signal)).to.include({ cursor: page.next, lost: 15 });
+    expect((await driver.executions?.(undefined, signal))?.lost, 'nobody asked before').to.equal(0);
     const next = await read(page.next);
     expect(next.executions).to.deep.equal([]);
     expect(next.lost).to.equal(0);
