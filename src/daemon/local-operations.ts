@@ -1,9 +1,10 @@
 import { ReconcilerError } from '../errors.ts';
-import type { Facts } from '../drivers/driver.ts';
 import type { ArchivedCopy } from '../ledger/archive.ts';
 import type { Owned } from '../plan/types.ts';
 import { inventoryOf, isoTime } from '../report/status.ts';
+import { checkPlatform } from './check.ts';
 import type { Engine } from './engine.ts';
+import { given } from './given.ts';
 import { exportPlatform } from './export.ts';
 import type { ExportResult } from './export.ts';
 import type {
@@ -15,14 +16,12 @@ import type {
   StatusResult,
   TreeSync,
 } from './operations.ts';
-import { errorJson, passJson } from './pass-json.ts';
+import { passJson } from './pass-json.ts';
 import type { PassJson } from './pass-json.ts';
 import { restoreCopy } from './restore.ts';
 import type { PassRequest } from './runner.ts';
 import type { Target } from './target.ts';
 
-/** Milliseconds that `check` waits for one platform. */
-const CHECK_TIMEOUT = 60_000;
 const EXPORT_TIMEOUT = 300_000;
 /** Milliseconds that reading an accepted revision may take. */
 const ACCEPT_TIMEOUT = 120_000;
@@ -58,7 +57,7 @@ export class LocalOperations implements Operations {
 
   async check({ platform }: Arguments<'check'>): Promise<readonly CheckResult[]> {
     const names = platform === undefined ? this.#engine.platforms.names() : [platform];
-    return Promise.all(names.map((name) => this.#check(name)));
+    return Promise.all(names.map((name) => checkPlatform(this.#engine.platforms, name, this.#signal)));
   }
 
   async plan(args: Arguments<'plan'>): Promise<readonly PassJson[]> {
@@ -220,21 +219,6 @@ export class LocalOperations implements Operations {
     target.memory.forget();
     return true;
   }
-
-  async #check(name: string): Promise<CheckResult> {
-    const { platforms } = this.#engine;
-    const platform = platforms.get(name);
-    const about = { platform: name, driver: platform?.spec.driver ?? '' };
-    try {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(CHECK_TIMEOUT)]);
-      const driver = await platforms.driver(name, signal);
-      const facts = await driver.probe(signal);
-      return { ...about, url: (await platforms.url(name)) ?? '', ok: true, ...factsJson(facts) };
-    } catch (error) {
-      if (platform === undefined) throw error;
-      return { ...about, url: platform.spec.url ?? '', ok: false, error: errorJson(error) };
-    }
-  }
 }
 
 function withoutValue(copy: ArchivedCopy): Omit<ArchivedCopy, 'value'> {
@@ -251,28 +235,6 @@ function requestOf({ approvals, only }: Arguments<'plan'>): Pick<PassRequest, 'a
     ...(approvals === undefined ? {} : { approvals: given(approvals) }),
     ...(only === undefined ? {} : { only }),
   };
-}
-
-function factsJson({ version, instance, licence, account, rights, notes, capabilities }: Facts) {
-  const shown = Object.fromEntries(
-    Object.entries(capabilities).map(([kind, verbs]) => [
-      kind,
-      Object.fromEntries(
-        Object.entries(verbs).map(([verb, support]) => [
-          verb,
-          typeof support === 'string' ? support : support.unsupported,
-        ]),
-      ),
-    ]),
-  );
-  return { version, rights, notes, capabilities: shown, ...given({ instance, licence, account }) };
-}
-
-type Given<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
-
-/** Without the fields that are undefined. */
-function given<T extends object>(fields: T): Given<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
 }
 
 function notFound(message: string, remedy: string): ReconcilerError {

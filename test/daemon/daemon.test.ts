@@ -200,7 +200,10 @@ describe('daemon with a git repository and a real Node-RED', function () {
       return (await operations.archived({ key: 'Workflow/orders' }))[0];
     }, 'the drift archived');
     await inOrder('the drift');
-    expect((await operations.events({ sync: 'orders' })).map(({ type }) => type)).to.include('drift-reverted');
+    await until(
+      async () => (await operations.events({ sync: 'orders' })).some(({ type }) => type === 'drift-reverted'),
+      'the drift told',
+    );
 
     const restored = await operations.restore({ archiveId: reverted.id });
     expect(restored).to.deep.include({ key: 'Workflow/orders', restored: reverted.id });
