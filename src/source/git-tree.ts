@@ -15,7 +15,7 @@ export interface Listing {
 }
 
 /** One line of `git ls-tree`. */
-interface Entry {
+export interface Entry {
   readonly mode: string;
   readonly id: string;
   readonly size: number;
@@ -42,7 +42,8 @@ export async function listTree(
 ): Promise<Listing> {
   const files: SourceFile[] = [];
   const problems: Problem[] = [];
-  for await (const block of entries(place, tree, options.signal)) {
+  const paths = tree.path === '' ? [] : [tree.path];
+  for await (const block of entries(place, { commit: tree.commit, paths }, options.signal)) {
     for (const entry of block) {
       const judged = judge(entry, tree.path, limits);
       if ('id' in judged) files.push(judged);
@@ -56,6 +57,7 @@ export async function listTree(
     }
   }
   const pointers = await findPointers(place, files, options);
+  forgetOthers(options.knownPlain, files);
   if (pointers.size === 0) return { files: files.sort(byPath), problems };
   for (const file of files) {
     if (!pointers.has(file.id)) continue;
@@ -92,15 +94,16 @@ export async function missingBlobs(
 }
 
 /**
- * Only the path itself and what is below it is listed; nothing when it does not exist. In blocks, as git prints them: handing
- * thousands of entries on one by one would take longer than reading them.
+ * Only the paths themselves and what is below them is listed, everything when there are none; nothing of one that does not exist.
+ * In blocks, as git prints them: handing thousands of entries on one by one would take longer than reading them.
+ * @throws Error with git's words when git fails; the signal's reason when it was aborted.
  */
-async function* entries(
+export async function* entries(
   place: GitPlace,
-  { commit, path }: { readonly commit: string; readonly path: string },
+  { commit, paths }: { readonly commit: string; readonly paths: readonly string[] },
   signal: AbortSignal,
 ): AsyncGenerator<readonly Entry[], void> {
-  const args = ['ls-tree', '-r', '-z', '-l', '--full-tree', commit, ...(path === '' ? [] : ['--', path])];
+  const args = ['--literal-pathspecs', 'ls-tree', '-r', '-z', '-l', '--full-tree', commit, '--', ...paths];
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of streamGit(place, args, { signal })) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -121,7 +124,7 @@ function entriesIn(block: Buffer): readonly Entry[] {
       .split('\0')
       .map((record) => entryOf(record, true));
   const found: Entry[] = [];
-  for (let start = 0; start < block.length; ) {
+  for (let start = 0; start < block.length;) {
     const end = block.indexOf(0, start);
     const record = block.subarray(start, end === -1 ? block.length : end);
     found.push(entryOf(record.toString('utf8'), isUtf8(record)));
@@ -144,7 +147,11 @@ function entryOf(record: string, isText: boolean): Entry {
   };
 }
 
-function judge(entry: Entry, root: string, limits: SourceLimits): SourceFile | Problem {
+/**
+ * The file that an entry is, or why it is refused.
+ * @throws ReconcilerError ('backoff', `source-path`) when the entry is `root` itself, which is then no folder.
+ */
+export function judge(entry: Entry, root: string, limits: SourceLimits): SourceFile | Problem {
   const whole = entry.path;
   const path = root === '' ? whole : whole.slice(root.length + 1);
   if (whole === root) {
@@ -183,15 +190,16 @@ function isPlain(path: string): boolean {
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && part.toLowerCase() !== '.git');
 }
 
-async function findPointers(
+/** Ids of those files that are LFS pointers; only small blobs that were not looked into before are read. */
+export async function findPointers(
   place: GitPlace,
   files: readonly SourceFile[],
   options: { readonly signal: AbortSignal; readonly knownPlain: Set<string> },
 ): Promise<ReadonlySet<string>> {
   const { knownPlain, signal } = options;
   const suspects = new Set<string>();
-  const small = files.filter(({ size }) => size >= POINTER_MIN && size < POINTER_MAX);
-  for (const { id } of small) if (!knownPlain.has(id)) suspects.add(id);
+  for (const { id, size } of files)
+    if (size >= POINTER_MIN && size < POINTER_MAX && !knownPlain.has(id)) suspects.add(id);
   const pointers = new Set<string>();
   if (suspects.size > 0) {
     for await (const { id, bytes } of readBlobs(place, [...suspects], signal)) {
@@ -199,12 +207,12 @@ async function findPointers(
       else knownPlain.add(id);
     }
   }
-  if (knownPlain.size > 2 * small.length) forgetOthers(knownPlain, small);
   return pointers;
 }
 
-/** Contents that no file has any more. */
-function forgetOthers(known: Set<string>, files: readonly SourceFile[]): void {
+/** Bounds what is remembered: contents that no file has any more are forgotten when they are many. */
+export function forgetOthers(known: Set<string>, files: readonly SourceFile[]): void {
+  if (known.size <= 2 * files.length) return;
   const present = new Set(files.map(({ id }) => id));
   for (const id of known) if (!present.has(id)) known.delete(id);
 }

@@ -16,8 +16,9 @@ import { GitSnapshot } from './git-snapshot.ts';
 import type { SnapshotOrigin } from './git-snapshot.ts';
 import { loadLastGood, saveLastGood } from './git-state.ts';
 import type { LastGood } from './git-state.ts';
-import { listTree, missingBlobs } from './git-tree.ts';
+import { missingBlobs } from './git-tree.ts';
 import type { Listing } from './git-tree.ts';
+import { listTreeFrom } from './git-tree-patch.ts';
 import { watchRefs } from './git-watch.ts';
 import type { Commit, Snapshot, Source, Stale } from './source.ts';
 
@@ -26,7 +27,7 @@ interface Listed extends Listing {
 }
 
 /**
- * Desired state in a git repository. One `ls-remote` when nothing changed; one fetch and one `ls-tree` when something did.
+ * Desired state in a git repository. One `ls-remote` when nothing changed; one fetch and a listing of what changed when something did.
  *
  * A read moves forward only: to a descendant of the last good commit on a branch, to a newer version in a range. Anything
  * else (rewritten history, a moved tag, nothing left below the path, a silent server) leaves the last good revision in place,
@@ -170,7 +171,10 @@ export class GitSource implements Source {
       const missing = await missingBlobs(place, tree, bounded);
       if (missing.length > 0) await this.#mirror.fetchObjects(missing, signal);
     }
-    const listing = await listTree(place, tree, this.#limits, { signal: bounded, knownPlain: this.#knownPlain });
+    const listing = await listTreeFrom(place, { ...tree, from: this.#listed }, this.#limits, {
+      signal: bounded,
+      knownPlain: this.#knownPlain,
+    });
     const about = parseCommit(await this.#mirror.local('Reading the commit', showCommit(commit), signal));
     const listed = { ...listing, commit: about };
     // What is only a candidate yet must not push out the listing that quiet reads are answered from.
