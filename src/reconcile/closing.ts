@@ -2,7 +2,6 @@ import type { Facts, Outcome } from '../drivers/driver.ts';
 import type { Key, Kind, Manifest } from '../manifest/manifest.ts';
 import type { Observation } from '../plan/observation.ts';
 import type { DesiredObject, LedgerView, Plan } from '../plan/types.ts';
-import { stampOf } from './memory.ts';
 import type { Pass } from './pass.ts';
 
 /** What a pass knows when it ends. */
@@ -20,7 +19,7 @@ export interface Ended {
 export function remember({ memory, only }: Pass, ended: Ended): void {
   const { plan, manifests, objects, unknown, outcomes, complete } = ended;
   if (!complete || only.length > 0) return memory.forget();
-  memory.seen = new Map([...manifests].map(([key, manifest]) => [key, stampOf(manifest)]));
+  memory.seen = manifests;
   memory.unsettled.clear();
   for (const key of unknown) memory.unsettled.add(key);
   // What is left alone on purpose may still refer to what a commit takes away.

@@ -40,8 +40,8 @@ export class PassMemory {
   readonly normal = new Map<Key, Normal>();
   /** What the platform said of itself last. */
   facts: Facts | undefined;
-  /** Stamps of the manifests that the last finished pass saw; undefined until a pass has looked at everything. */
-  seen: ReadonlyMap<Key, string> | undefined;
+  /** The manifests that the last finished pass saw; undefined until a pass has looked at everything. */
+  seen: ReadonlyMap<Key, Manifest> | undefined;
   /** Keys that were not in order when the last pass ended: they are looked at again, whatever the next commit touches. */
   readonly unsettled = new Set<Key>();
 

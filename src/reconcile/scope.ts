@@ -16,11 +16,16 @@ export function scopeOf(pass: Pass, manifests: ReadonlyMap<Key, Manifest>): Read
   if (trigger !== 'commit' || seen === undefined || !driver.targeted || approved || terms.retire !== undefined)
     return undefined;
   const keys = new Set(memory.unsettled);
-  for (const [key, manifest] of manifests) if (seen.get(key) !== stampOf(manifest)) keys.add(key);
+  for (const [key, manifest] of manifests) if (!asksForTheSame(seen.get(key), manifest)) keys.add(key);
   for (const key of seen.keys()) if (!manifests.has(key)) keys.add(key);
   // A rename that did not go through yet is known to ledger and platform under its former name.
   for (const key of new Set(keys)) for (const old of manifests.get(key)?.renamedFrom ?? []) keys.add(old);
   // Who has a role is known from all grants only, and a role is narrowed or deleted with regard to them.
   const roles = [...keys].some((key) => key.startsWith('AccessRole/'));
   return keys.size > MOST || roles ? undefined : keys;
+}
+
+/** An unchanged manifest is nearly always the same object as before: thousands are not looked up by their stamps for one commit. */
+function asksForTheSame(before: Manifest | undefined, manifest: Manifest): boolean {
+  return before === manifest || (before !== undefined && stampOf(before) === stampOf(manifest));
 }
