@@ -1,6 +1,8 @@
 import { createTwoFilesPatch } from 'diff';
 import type { JsonObject, JsonValue } from '../manifest/manifest.ts';
-import { canonical, identityOf } from './fingerprint.ts';
+import { canonicalJson } from '../manifest/canonical.ts';
+import { isObject } from '../manifest/pointer.ts';
+import { identityOf } from './fingerprint.ts';
 import { MASK, isSecretPath, masked, maskedText, type Redact } from './mask.ts';
 import type { FieldDiff } from './types.ts';
 
@@ -41,7 +43,7 @@ function walk(before: JsonValue | undefined, after: JsonValue | undefined, path:
     }
     return;
   }
-  if (before === undefined || after === undefined || canonical(before) !== canonical(after))
+  if (before === undefined || after === undefined || canonicalJson(before) !== canonicalJson(after))
     report(path, before, after);
 }
 
@@ -120,8 +122,4 @@ function escape(segment: string): string {
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value);
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Facts } from '../drivers/driver.ts';
 import type { Key, Manifest } from '../manifest/manifest.ts';
-import { canonical } from '../plan/fingerprint.ts';
+import { canonicalJson } from '../manifest/canonical.ts';
 
 /** What normalising one manifest gave, so that a quiet pass need not read a single definition. */
 export interface Normal {
@@ -26,7 +26,7 @@ export function stampOf(manifest: Manifest): string {
   const known = stamps.get(manifest);
   if (known !== undefined) return known;
   const { fingerprint, title, annotations, ignoreFields, renamedFrom, dependsOn, origin } = manifest;
-  const beside = [title, canonical(annotations), ignoreFields, renamedFrom, dependsOn, origin.file];
+  const beside = [title, canonicalJson(annotations), ignoreFields, renamedFrom, dependsOn, origin.file];
   const stamp = hash('sha256', `${fingerprint}${JSON.stringify(beside)}`, 'base64');
   stamps.set(manifest, stamp);
   return stamp;

@@ -2,7 +2,8 @@ import type { Driver, Look } from '../drivers/driver.ts';
 import type { Key, Kind } from '../manifest/manifest.ts';
 import type { Match, Matches } from '../plan/matches.ts';
 import { differences, type Differences } from '../plan/diff.ts';
-import { parsePointer, without } from '../plan/fingerprint.ts';
+import { partsOf } from '../manifest/pointer.ts';
+import { without } from '../plan/fingerprint.ts';
 import { kindOf, remoteKey, type Observation, type RemoteKey } from '../plan/observation.ts';
 import type { RemoteObject } from '../plan/types.ts';
 import type { JsonObject, JsonValue } from '../manifest/manifest.ts';
@@ -93,7 +94,7 @@ function differs(match: Match): match is Match & { readonly observed: NonNullabl
 }
 
 function compared(value: JsonObject, ignore: readonly string[]): JsonValue {
-  return ignore.reduce<JsonValue>((rest, pointer) => without(rest, parsePointer(pointer)), value);
+  return ignore.reduce<JsonValue>((rest, pointer) => without(rest, partsOf(pointer)), value);
 }
 
 /** Remote ids and titles of a few keys: what a look at a commit's objects asks the platform for. */

@@ -1,7 +1,8 @@
+import { partsOf } from '../../src/manifest/pointer.ts';
 import { KINDS, type JsonObject, type Key, type Kind } from '../../src/manifest/manifest.ts';
 import { build, type PlanInput } from '../../src/plan/build.ts';
 import { differences, type Differences } from '../../src/plan/diff.ts';
-import { fingerprint, parsePointer, without } from '../../src/plan/fingerprint.ts';
+import { fingerprint, without } from '../../src/plan/fingerprint.ts';
 import { match } from '../../src/plan/match.ts';
 import { Observation, kindOf } from '../../src/plan/observation.ts';
 import type { Terms } from '../../src/plan/terms.ts';
@@ -153,7 +154,7 @@ export function planOf(scene: Scene): Plan {
     if (scene.unreadable === true || observed === undefined || observed.fingerprint === wish.fingerprint) continue;
     const object = scene.platform?.find((one) => one.kind === observed.kind && one.remote === observed.remote);
     const strip = (value: JsonObject) =>
-      wish.ignore.reduce((rest, path) => without(rest, parsePointer(path)) as JsonObject, value);
+      wish.ignore.reduce((rest, path) => without(rest, partsOf(path)) as JsonObject, value);
     if (object !== undefined) found.set(wish.key, differences(strip(object.value), strip((wish as Wish).value)));
   }
   return build({

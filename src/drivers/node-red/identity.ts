@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { baseLabelOf, canonicalJson, contentOf, compare } from './labels.ts';
+import { canonicalJson } from '../../manifest/canonical.ts';
+import { baseLabelOf, contentOf, compare } from './labels.ts';
 import { partsOf } from './objects.ts';
 import type { FlowSet, RawNode } from './raw.ts';
 import { stableId } from './tokens.ts';

@@ -1,5 +1,5 @@
+import { canonicalJson } from '../../manifest/canonical.ts';
 import { createHash } from 'node:crypto';
-import type { JsonValue } from '../../manifest/manifest.ts';
 import { type RawNode, textOf, titleOf, without } from './raw.ts';
 import { isLocal, referencesOf, rewriteReferences, subflowOf } from './references.ts';
 import { parseToken } from './tokens.ts';
@@ -61,15 +61,6 @@ export function baseLabelOf(node: RawNode): string {
 export function contentOf(node: RawNode, local: ReadonlyMap<string, RawNode>): string {
   const blank = rewriteReferences(node, (place, id) => (isLocal(local, place, id) || place === 'link' ? '' : id));
   return canonicalJson(without(blank, ['id', 'z', 'credentials']));
-}
-
-/** JSON with the names of objects sorted: equal for equal meaning. */
-export function canonicalJson(value: JsonValue): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => compare(a, b)))
-      : part,
-  );
 }
 
 /** By code units: equal on every machine and in every locale. */

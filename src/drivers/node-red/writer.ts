@@ -2,7 +2,7 @@ import { ReconcilerError, messageOf } from '../../errors.ts';
 import type { Outcome } from '../driver.ts';
 import type { NodeRedClient, Snapshot } from './client.ts';
 import { versionOf } from './identity.ts';
-import { canonicalJson } from './labels.ts';
+import { canonicalJson } from '../../manifest/canonical.ts';
 import { type Merged, type Work, merge, shown } from './merge.ts';
 import { partsOf } from './objects.ts';
 import type { RawNode } from './raw.ts';
