@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NODES } from './versions.ts';
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const MARKER = '.complete';
+/** Lines of a failed command's output that are shown. */
+const TAIL = 40;
+
+/** What it takes to install a server. */
+export interface Installation {
+  readonly name: string;
+  readonly version: string;
+  /** npm packages and their versions. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** npm overrides, for a dependency that does not build as it was published. */
+  readonly overrides?: Readonly<Record<string, string>>;
+  /** Packages whose native parts are built; no other install script is run. */
+  readonly rebuild?: readonly string[];
+  /** Node that the server is built for and run under; default 24. */
+  readonly nodeMajor?: keyof typeof NODES;
+}
+
+/**
+ * Installs a server from npm into the tests' cache, or finds it there: `.cache/platforms/<name>-<version>`, or below the folder that
+ * PLUMBLINE_TEST_CACHE names. Whatever was interrupted leaves nothing behind that looks finished.
+ * @returns the folder that has `node_modules`, and the Node to run the server with.
+ * @throws Error with the end of npm's output, when the installation fails.
+ */
+export async function installPlatform(wanted: Installation): Promise<{ folder: string; node: string }> {
+  const node = await installNode(wanted.nodeMajor ?? 24);
+  const { name, version, packages, overrides = {}, rebuild = [] } = wanted;
+  const recipe = JSON.stringify({ packages, overrides, rebuild, node: node.version });
+  const folder = await cached(`${name}-${version}`, recipe, async (at) => {
+    writeFileSync(join(at, 'package.json'), JSON.stringify({ private: true, dependencies: packages, overrides }));
+    await npm(['install', '--ignore-scripts'], at, node.home);
+    if (rebuild.length > 0) await npm(['rebuild', ...rebuild], at, node.home);
+  });
+  return { folder, node: node.program };
+}
+
+/** A Node with its headers: the npm package `node-<platform>-<arch>` holds both. */
+async function installNode(major: keyof typeof NODES): Promise<{ home: string; program: string; version: string }> {
+  const version = NODES[major];
+  const system = process.platform === 'win32' ? 'win' : process.platform;
+  const name = `node-${system}-${process.arch}`;
+  const folder = await cached(`node-${version}`, name, async (at) => {
+    writeFileSync(join(at, 'package.json'), JSON.stringify({ private: true, dependencies: { [name]: version } }));
+    await npm(['install', '--ignore-scripts'], at);
+  });
+  const home = join(folder, 'node_modules', name);
+  return { home, program: join(home, 'bin', 'node'), version };
+}
+
+/** A folder of the cache: as it is when it was finished by the same recipe, else built aside and moved into place. */
+async function cached(name: string, recipe: string, build: (folder: string) => Promise<void>): Promise<string> {
+  const cache = resolve(process.env['PLUMBLINE_TEST_CACHE'] ?? join(ROOT, '.cache'), 'platforms');
+  const folder = join(cache, name);
+  const stamp = createHash('sha256').update(recipe).digest('hex');
+  if (isComplete(folder, stamp)) return folder;
+  mkdirSync(cache, { recursive: true });
+  dropRemains(cache, name);
+  const partial = join(cache, `${name}.partial-${process.pid}`);
+  mkdirSync(partial);
+  const start = performance.now();
+  say(`installing ${name} into ${folder} (once per version) …`);
+  try {
+    await build(partial);
+    writeFileSync(join(partial, MARKER), stamp);
+    // Somebody else may have finished the same meanwhile; a server may run from there, so theirs stays.
+    if (!isComplete(folder, stamp)) {
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(partial, folder);
+    }
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+  say(`installed ${name} in ${Math.round((performance.now() - start) / 1000)} s`);
+  return folder;
+}
+
+function isComplete(folder: string, stamp: string): boolean {
+  const marker = join(folder, MARKER);
+  return existsSync(marker) && readFileSync(marker, 'utf8') === stamp;
+}
+
+/** Removes what installers that are no longer there left unfinished. */
+function dropRemains(cache: string, name: string): void {
+  for (const entry of readdirSync(cache)) {
+    const pid = entry.startsWith(`${name}.partial-`) ? Number(entry.slice(`${name}.partial-`.length)) : undefined;
+    if (pid !== undefined && !isAlive(pid)) rmSync(join(cache, entry), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs the system's npm, under the Node below `home` where one is named: native parts are built for it, with its headers. */
+async function npm(args: readonly string[], cwd: string, home?: string): Promise<void> {
+  const nodeFirst = home === undefined ? [] : [join(home, 'bin')];
+  // The project's own Node brings no headers, so its folder must not come before the one that does.
+  const rest = (process.env['PATH'] ?? '').split(delimiter).filter((entry) => basename(entry) !== '.bin');
+  const env = {
+    ...process.env,
+    PATH: [...nodeFirst, ...rest].join(delimiter),
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
+    npm_config_loglevel: 'error',
+    ...(home === undefined ? {} : { npm_config_nodedir: home }),
+  };
+  const child = spawn('npm', args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-20_000)));
+  const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
+  if (code === 0) return;
+  const tail = said.trimEnd().split('\n').slice(-TAIL).join('\n');
+  throw new Error(
+    `npm ${args.join(' ')} failed in ${cwd} (${code}). Check the network, the npm registry and the compiler.\n${tail}`,
+  );
+}
+
+function say(line: string): void {
+  console.error(`platforms: ${line}`);
+}
