@@ -31,6 +31,7 @@ const FOLDER: Record<Kind, string> = {
   Integration: 'integrations',
   Workflow: 'workflows',
   AccessGrant: 'access',
+  Webhook: 'webhooks',
 };
 
 /**

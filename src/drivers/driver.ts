@@ -1,5 +1,5 @@
 import type { ReconcilerError } from '../errors.ts';
-import type { DefinitionFormat, JsonObject, Key, Kind } from '../manifest/manifest.ts';
+import type { DefinitionFormat, JsonObject, JsonValue, Key, Kind } from '../manifest/manifest.ts';
 import type { Capabilities, Change, Marker, Owner, RemoteObject } from '../plan/types.ts';
 import type { SecretValue } from '../secrets/secrets.ts';
 
@@ -71,6 +71,27 @@ export interface Execution {
   readonly startedAt: number;
   readonly endedAt?: number;
   readonly error?: string;
+  /** What `TriggerRequest.correlation` said, where the platform carries it along. */
+  readonly correlation?: string;
+}
+
+/** A wish to run one workflow now. */
+export interface TriggerRequest {
+  /** Remote id of the workflow. */
+  readonly remote: string;
+  readonly input: JsonValue;
+  /** Our id of this run (a UUID); given to the platform wherever it can carry it, and found again in `Execution.correlation`. */
+  readonly correlation: string;
+  /** Which entry of the workflow to use (a node's name), where it has several. */
+  readonly entry?: string;
+}
+
+/** What the platform said when it was asked to run a workflow. It has begun; that it ended is not promised. */
+export interface Triggered {
+  /** The platform's id of the run, where it tells at once. */
+  readonly execution?: string;
+  /** What the workflow answered, where it answered in time: status and at most 64 KiB of body. */
+  readonly answer?: { readonly status: number; readonly body: JsonValue };
 }
 
 /** Runs of workflows since a cursor. */
@@ -123,6 +144,14 @@ export interface Driver {
   apply(stage: readonly Step[], signal: AbortSignal): AsyncIterable<Outcome>;
   /** Runs that started or ended after the cursor, oldest first. */
   executions?(cursor: string | undefined, signal: AbortSignal): Promise<ExecutionPage>;
+  /** One run, by the platform's id; undefined when there is none (any more). */
+  execution?(id: string, signal: AbortSignal): Promise<Execution | undefined>;
+  /**
+   * Runs a workflow once. Never tried twice: a request whose answer is lost may have started it.
+   * @throws ReconcilerError `not-triggerable` ('never'; says what the workflow lacks and what to add), `not-found`,
+   * `outcome-unknown` ('never'; it may have started), or as every request.
+   */
+  trigger?(request: TriggerRequest, signal: AbortSignal): Promise<Triggered>;
   /** Calls back when the platform says that something changed, where it can. */
   events?(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable;
   /** Writes what is on the platform as manifests (`export`): an object's spec, ready for a repository. */

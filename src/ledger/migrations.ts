@@ -1,5 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { ReconcilerError } from '../errors.ts';
+import { BUS } from './schema-bus.ts';
+import { GATEWAY } from './schema-gateway.ts';
+import { WEBHOOKS } from './schema-webhooks.ts';
 
 /** One step of the ledger's schema. Its version is its place in the list, counted from 1; published steps never change. */
 export interface Migration {
@@ -64,7 +67,12 @@ const RECORDS = `
   ) STRICT;
   CREATE INDEX archive_by_key ON archive (sync, platform, key, id, size);`;
 
-export const MIGRATIONS: readonly Migration[] = [{ name: 'ownership, history, archive', sql: OWNERSHIP + RECORDS }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: 'ownership, history, archive', sql: OWNERSHIP + RECORDS },
+  { name: 'event bus', sql: BUS },
+  { name: 'outgoing webhooks', sql: WEBHOOKS },
+  { name: 'tokens, audit, runs', sql: GATEWAY },
+];
 
 /** The schema version in a database file; 0 when it is new. */
 export function versionOf(sqlite: DatabaseSync): number {

@@ -58,6 +58,11 @@ export const Name = z.string().regex(NAME_PATTERN, {
   ),
 });
 
+/** The type of an event, such as order.created; a trailing `*` stands for the rest, a lone one for all. */
+export const EventPattern = z.string().regex(/^(\*|[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*(\.\*)?)$/, {
+  error: refusal('is not an event type', 'Write words with dots, such as order.created, order.* or *.'),
+});
+
 /** A text that says something. */
 export const Text = z.string().min(1, { error: refusal('is empty', 'Write a value, or leave the field out.') });
 

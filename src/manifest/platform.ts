@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Duration, exactlyOne, notEnforced, refusal, Secret, Text } from './fields.ts';
+import { Duration, EventPattern, exactlyOne, notEnforced, refusal, Secret, Text } from './fields.ts';
 import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
 
 const Url = z.string().refine(
@@ -23,6 +23,39 @@ const Limits = z
   })
   .prefault({})
   .describe('How hard the platform may be asked.');
+
+const Events = z
+  .strictObject({
+    scheme: z
+      .enum(['standard-webhooks', 'hmac-sha256', 'bearer'])
+      .default('standard-webhooks')
+      .describe(
+        'How its events are signed: Standard Webhooks, an HMAC of the body in a header, or a constant bearer token for platforms that can only send fixed headers.',
+      ),
+    header: z
+      .string()
+      .regex(/^[A-Za-z0-9-]{1,64}$/, { error: refusal('is not a header name', 'Write it such as X-Signature.') })
+      .default('X-Signature')
+      .describe('Header that carries the signature in hexadecimal, for hmac-sha256.'),
+    secret: Secret.describe('What the platform signs its events with.'),
+    lookAgain: z
+      .array(EventPattern)
+      .prefault(['workflow.changed', 'integration.changed', 'access.changed', 'platform.changed'])
+      .describe('Types of events after which the platform is looked at at once; a trailing * stands for the rest.'),
+  })
+  .describe('Events that the platform sends to /webhooks/<platform>; none are taken when absent.');
+
+const Webhooks = z
+  .strictObject({
+    allow: z
+      .array(Text)
+      .prefault([])
+      .describe(
+        'Private addresses that webhooks may be delivered to although they are not public: networks such as 10.2.0.0/16, addresses, or host names.',
+      ),
+  })
+  .prefault({})
+  .describe('Outgoing webhooks of this platform.');
 
 /** One instance of a low-code platform. */
 export const Platform = z.strictObject({
@@ -50,7 +83,8 @@ export const Platform = z.strictObject({
         .prefault({})
         .describe('Credentials by the names that the driver declares (token, password, …), each by reference.'),
       limits: Limits,
-      events: notEnforced('Remove it: changes on the platform are found by polling.'),
+      events: Events.optional(),
+      webhooks: Webhooks,
       encryption: notEnforced('Remove it until data classification is enforced.'),
     }),
     ['url', 'hosted'],

@@ -6,7 +6,9 @@ import { Integration } from './integration.ts';
 import { KINDS } from './manifest.ts';
 import type { Kind } from './manifest.ts';
 import { Platform } from './platform.ts';
+import { Plugin } from './plugin.ts';
 import { Sync } from './sync.ts';
+import { Webhook } from './webhook.ts';
 import { Workflow } from './workflow.ts';
 
 /** Schema of each kind of desired state. */
@@ -16,10 +18,11 @@ const DESIRED_SCHEMAS = {
   Integration,
   Workflow,
   AccessGrant,
+  Webhook,
 } as const satisfies Record<Kind, z.ZodObject>;
 
 /** Schema of each kind of configuration. */
-export const CONFIGURATION_SCHEMAS = { Platform, Sync } as const;
+export const CONFIGURATION_SCHEMAS = { Platform, Sync, Plugin } as const;
 
 export type ConfigurationKind = keyof typeof CONFIGURATION_SCHEMAS;
 export type AnyKind = Kind | ConfigurationKind;
@@ -28,7 +31,7 @@ export type AnyKind = Kind | ConfigurationKind;
 export const SCHEMAS: Readonly<Record<AnyKind, z.ZodObject>> = { ...DESIRED_SCHEMAS, ...CONFIGURATION_SCHEMAS };
 
 /** Kinds of the contract that this version does not enforce; each is a problem (law 15). */
-export const KINDS_NOT_ENFORCED: readonly string[] = ['Webhook', 'ServiceLevel', 'DataClassification', 'Policy'];
+export const KINDS_NOT_ENFORCED: readonly string[] = ['ServiceLevel', 'DataClassification', 'Policy'];
 
 export function isKind(word: unknown): word is Kind {
   return (KINDS as readonly unknown[]).includes(word);

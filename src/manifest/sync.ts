@@ -51,7 +51,15 @@ const Git = z.strictObject({
     })
     .prefault({})
     .describe('Credentials for the repository.'),
-  webhook: notEnforced('Remove it: new commits are found by polling every interval.'),
+  webhook: z
+    .strictObject({
+      provider: z
+        .enum(['github', 'gitlab', 'gitea', 'forgejo', 'bitbucket', 'standard-webhooks', 'generic'])
+        .describe('Who sends the pushes, and so how they are signed; generic: X-Signature-256 with sha256=<hex>.'),
+      secret: Secret.describe('What pushes are signed with (GitLab: also its token), by reference.'),
+    })
+    .describe('Pushes to /hooks/git/<sync> are looked at at once; without it new commits are found every interval.')
+    .optional(),
 });
 
 const Source = exactlyOne(

@@ -113,6 +113,60 @@ export function createFamilies(registry: Registry) {
       'Duration of reads of the source (for git: fetches).',
       REQUEST_SECONDS,
     ),
+    gatewayRequests: counter(
+      'gateway_requests_total',
+      ['listener', 'route', 'code'],
+      'HTTP requests to the public listener (hooks) and the private one (API, metrics).',
+    ),
+    gatewaySeconds: histogram(
+      'gateway_request_duration_seconds',
+      ['listener', 'route'],
+      'Duration of HTTP requests to the listeners.',
+      REQUEST_SECONDS,
+    ),
+    gatewayRefused: counter(
+      'gateway_refused_total',
+      ['listener', 'reason'],
+      'Requests that were turned away: signature, token, scope, rate, size or overload.',
+    ),
+    eventsReceived: counter(
+      'events_received_total',
+      ['source', 'result'],
+      'Events handed to the bus: stored, duplicate, refused or overload.',
+    ),
+    eventsPending: gauge(
+      'events_queued',
+      ['state'],
+      'Deliveries on the bus that are pending, and that are dead-lettered.',
+    ),
+    eventsOldest: gauge(
+      'events_oldest_seconds',
+      [],
+      'How long the oldest event that is not handled has been on the bus.',
+    ),
+    deliveries: counter(
+      'deliveries_total',
+      ['kind', 'handler', 'result'],
+      'Attempts to hand an event to a webhook or plugin; dead after the last one failed.',
+    ),
+    deliverySeconds: histogram(
+      'delivery_duration_seconds',
+      ['kind', 'handler'],
+      'Duration of attempts to hand an event to a webhook or plugin.',
+      REQUEST_SECONDS,
+    ),
+    pluginCalls: counter('plugin_calls_total', ['plugin', 'result'], 'Calls of plugins: answered, refused or failed.'),
+    pluginSeconds: histogram(
+      'plugin_call_duration_seconds',
+      ['plugin'],
+      'Duration of calls of plugins, waiting for a free process included.',
+      REQUEST_SECONDS,
+    ),
+    triggers: counter(
+      'triggers_total',
+      ['platform', 'workflow', 'result'],
+      'Wishes to run a workflow: accepted, refused, not-triggerable, failed or unknown.',
+    ),
     configuration: gauge(
       'configuration_valid',
       [],

@@ -1,6 +1,7 @@
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { Execution, RequestObserver } from '../drivers/driver.ts';
 import type { PassReport } from './pass-report.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
 import { createFamilies } from './metric-list.ts';
 import type { Families } from './metric-list.ts';
 import { zeroes } from './metric-zeroes.ts';
@@ -41,6 +42,7 @@ export class Metrics {
   readonly #families: Families;
   readonly #workflows: LabelBound;
   readonly #routes: LabelBound;
+  readonly gateway: GatewayMetrics;
   /** Read at each scrape, because an age grows without anything happening. */
   #queue: () => QueueNumbers = () => ({ waiting: 0, running: 0, delayed: 0, oldest: 0 });
 
@@ -54,6 +56,7 @@ export class Metrics {
     };
     this.#workflows = bound('workflow', options.maxWorkflows ?? 500);
     this.#routes = bound('route', options.maxRoutes ?? 100);
+    this.gateway = new GatewayMetrics(this.#families, bound);
     build.metric.set({ version: options.version, node: process.version }, 1);
     queueAge.metric.set(0);
     configuration.metric.set(1);
@@ -70,6 +73,7 @@ export class Metrics {
     const { queue, queueAge } = this.#families;
     for (const [state, count] of Object.entries({ waiting, running, delayed })) queue.metric.set({ state }, count);
     queueAge.metric.set(oldest / 1000);
+    this.gateway.refresh();
     return this.#registry.metrics();
   }
 

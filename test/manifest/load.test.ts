@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { KINDS } from '../../src/manifest/manifest.ts';
 import { keys, load, loaderWith, signal, specOf, told, yaml } from './loading.ts';
 import { snapshotOf } from './snapshots.ts';
 
@@ -66,7 +67,7 @@ describe('loading manifests', () => {
     const syntax = await load({ 'a.yaml': 'kind: AccessGrant\nmetadata: {name: x' });
     expect([...syntax.unknown.kinds]).to.deep.equal(['AccessGrant']);
     const nothing = await load({ 'a.yaml': 'a: [1' });
-    expect(nothing.unknown.kinds.size).to.equal(5);
+    expect(nothing.unknown.kinds.size).to.equal(KINDS.length);
     const swallowed = await load({
       'a.yaml': `${yaml('Application', 'a', 'spec: {title: "x}')}---\n${yaml('AccessRole', 'r')}`,
     });
@@ -92,8 +93,7 @@ describe('loading manifests', () => {
     );
     await notYet(yaml('Integration', 'i', 'spec: {type: x, secrets: {a: {valueFrom: {sops: {file: a, key: b}}}}}'));
     await notYet(yaml('Workflow', 'w', 'spec: {definitionFrom: {configMapKeyRef: {name: a, key: b}}}'));
-    for (const kind of ['Webhook', 'ServiceLevel', 'DataClassification', 'Policy'])
-      await notYet(yaml(kind, 'x', 'spec: {}'));
+    for (const kind of ['ServiceLevel', 'DataClassification', 'Policy']) await notYet(yaml(kind, 'x', 'spec: {}'));
   });
 
   it('refuses configuration inside a source', async () => {
@@ -317,7 +317,7 @@ describe('loading manifests', () => {
     } as const;
     const desired = await loaderWith().load(snapshotOf({ 'a.yaml': yaml('Application', 'a') }, [problem]), signal());
     expect(told(desired)).to.deep.equal(['link.yaml:1:1: error: is a link. Copy it.']);
-    expect(desired.unknown.kinds.size).to.equal(5);
+    expect(desired.unknown.kinds.size).to.equal(KINDS.length);
     expect(keys(desired)).to.deep.equal(['Application/a']);
   });
 });

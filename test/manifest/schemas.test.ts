@@ -35,8 +35,10 @@ describe('schemas', () => {
       'Integration',
       'Workflow',
       'AccessGrant',
+      'Webhook',
       'Platform',
       'Sync',
+      'Plugin',
     ]);
     expect(jsonSchema('Application')['additionalProperties']).to.equal(false);
   });
@@ -99,6 +101,7 @@ describe('configuration', () => {
       url: 'https://x',
       auth: { token: { valueFrom: { env: 'T' } } },
       limits: { concurrency: 4, requestsPerSecond: 20, timeout: 5000 },
+      webhooks: { allow: [] },
     });
     const spec = syncs.get('orders')?.document.spec;
     expect(spec).to.deep.include({
@@ -125,13 +128,13 @@ describe('configuration', () => {
     expect(lines(sync('a', ', drift: propose'))).to.match(/spec.drift is not enforced by this version yet/);
     expect(lines(sync('a', ', interval: 5 minutes'))).to.match(/spec.interval is not a duration/);
     expect(lines(yaml('Sync', 'a', 'spec: {source: {git: {url: x, webhook: {}}}, platform: prod}'))).to.match(
-      /spec.source.git.webhook is not enforced by this version yet/,
+      /spec.source.git.webhook.provider/,
     );
     expect(lines(yaml('Sync', 'a', 'spec: {source: {cluster: {}}, platform: prod}'))).to.match(
       /spec.source.cluster is not enforced by this version yet/,
     );
     expect(lines(yaml('Platform', 'p', 'spec: {driver: x, url: "http://u:p@x", encryption: [], events: {}}'))).to.match(
-      /spec.url is not an http/,
+      /spec.url is not an http[^]*spec.encryption is not enforced[^]*spec.events.secret/,
     );
     expect(lines(yaml('Platform', 'p', 'spec: {driver: x, url: "http://x", hosted: {}}'))).to.match(
       /only one of url \| hosted/,

@@ -44,6 +44,7 @@ function capabilitiesOf(flows: Support, access: Support): Capabilities {
     Integration: every(flows),
     AccessRole: every(access),
     AccessGrant: every(access),
+    Webhook: every({ unsupported: 'Node-RED has no register of webhooks; Plumbline delivers them itself' }),
   };
   return kinds;
 }

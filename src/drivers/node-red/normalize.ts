@@ -24,6 +24,7 @@ const FIELDS: Readonly<Record<Kind, readonly string[] | undefined>> = {
   Integration: ['title', 'type', 'settings'],
   AccessRole: undefined,
   AccessGrant: undefined,
+  Webhook: undefined,
 };
 
 /**

@@ -16,10 +16,13 @@ export interface Dialect {
   permissions(wide: boolean): JsonValue;
 }
 
+/** Webhooks are kept in the ledger, which these passes are killed over: no request to a platform is sent for them. */
+type RequestedKind = Exclude<Kind, 'Webhook'>;
+
 interface Revision {
   readonly name: 'before' | 'after';
   /** Objects of each kind: from the first to the last, by number. */
-  readonly numbers: Readonly<Record<Kind, readonly [number, number]>>;
+  readonly numbers: Readonly<Record<RequestedKind, readonly [number, number]>>;
 }
 
 /*
@@ -41,7 +44,7 @@ const AFTER: Revision = {
   name: 'after',
   numbers: { Application: [2, 6], AccessRole: [2, 6], Integration: [3, 11], Workflow: [3, 20], AccessGrant: [5, 13] },
 };
-const CHANGED: Readonly<Record<Kind, readonly [number, number]>> = {
+const CHANGED: Readonly<Record<RequestedKind, readonly [number, number]>> = {
   Application: [2, 3],
   AccessRole: [2, 3],
   Integration: [3, 6],
@@ -64,7 +67,10 @@ export async function writeRevision(folder: string, name: 'before' | 'after', di
   const revision = name === 'before' ? BEFORE : AFTER;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for (const [kind, [first, last]] of Object.entries(revision.numbers) as [Kind, readonly [number, number]][]) {
+  for (const [kind, [first, last]] of Object.entries(revision.numbers) as [
+    RequestedKind,
+    readonly [number, number],
+  ][]) {
     const [from, to] = CHANGED[kind];
     const documents: string[] = [];
     for (let number = first; number <= last; number += 1) {
@@ -83,13 +89,17 @@ export async function writeRevision(folder: string, name: 'before' | 'after', di
   }
 }
 
-function nameOf(kind: Kind, number: number): string {
+function nameOf(kind: RequestedKind, number: number): string {
   return `${kind.toLowerCase()}-${number}`;
 }
 
-function specOf(kind: Kind, { number, changed }: { number: number; changed: boolean }, dialect: Dialect): JsonObject {
+function specOf(
+  kind: RequestedKind,
+  { number, changed }: { number: number; changed: boolean },
+  dialect: Dialect,
+): JsonObject {
   // What refers and what is referred to go and come together: nothing refers to a number that its revision lacks.
-  const low = (of: Kind): string => nameOf(of, number <= 2 && of !== 'Workflow' ? 1 : 4);
+  const low = (of: RequestedKind): string => nameOf(of, number <= 2 && of !== 'Workflow' ? 1 : 4);
   const word = changed ? 'changed' : 'first';
   if (kind === 'Application') return { title: `Application ${number}`, owner: word };
   if (kind === 'AccessRole') return { title: `Role ${number}`, permissions: dialect.permissions(changed) };

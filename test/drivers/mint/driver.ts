@@ -7,13 +7,14 @@ import { slug } from '../../../src/manifest/slug.ts';
 import type { Capabilities, RemoteObject, Support } from '../../../src/plan/types.ts';
 import { MintApi } from './api.ts';
 import { mintFormat } from './format.ts';
-import { COLLECTION, markerIn, normalize, valueOf } from './normal-form.ts';
+import { collectionOf, markerIn, normalize, valueOf } from './normal-form.ts';
 import type { Shown } from './normal-form.ts';
 import { refusals } from './preflight.ts';
 import { References } from './references.ts';
 import { write } from './writes.ts';
 
 const MARKED: readonly Kind[] = ['Application', 'AccessRole', 'Workflow'];
+const NO_WEBHOOKS: Support = { unsupported: 'Mint has no register of webhooks' };
 
 /** A driver for a platform of the tests' own: how one looks that writes objects one by one and mints ids. */
 export class MintDriver implements Driver {
@@ -21,7 +22,7 @@ export class MintDriver implements Driver {
   readonly format = mintFormat;
   readonly marks = MARKED;
   readonly targeted = true;
-  readonly capabilities = capabilities(() => 'manage');
+  readonly capabilities = capabilities((kind) => (kind === 'Webhook' ? NO_WEBHOOKS : 'manage'));
   readonly #api: MintApi;
   readonly #concurrency: number;
 
@@ -33,9 +34,10 @@ export class MintDriver implements Driver {
   async probe(signal: AbortSignal): Promise<Facts> {
     const { version, instance, rights, account } = await this.#api.about(signal);
     const support = (kind: Kind): Support => {
-      const has = (verb: string): boolean => rights.some((right) => right.startsWith(`${COLLECTION[kind]}:${verb}`));
+      if (kind === 'Webhook') return NO_WEBHOOKS;
+      const has = (verb: string): boolean => rights.some((right) => right.startsWith(`${collectionOf(kind)}:${verb}`));
       if (has('write')) return 'manage';
-      return has('read') ? 'observe' : { unsupported: `${account} may not see ${COLLECTION[kind]}` };
+      return has('read') ? 'observe' : { unsupported: `${account} may not see ${collectionOf(kind)}` };
     };
     return { version, instance, account, rights: rights.toSorted(), capabilities: capabilities(support), notes: [] };
   }
@@ -44,6 +46,10 @@ export class MintDriver implements Driver {
     const references = new References();
     let reached = false;
     for (const kind of KINDS.filter((one) => look.kinds.includes(one))) {
+      if (kind === 'Webhook') {
+        yield { listed: kind, complete: true };
+        continue;
+      }
       let because: string | undefined;
       try {
         await references.loadFor(kind, this.#api, signal);
@@ -98,18 +104,18 @@ export class MintDriver implements Driver {
 
   async *#look(kind: Kind, only: Look['only'], signal: AbortSignal): AsyncGenerator<Shown> {
     if (only === undefined) {
-      yield* this.#api.list(COLLECTION[kind], undefined, signal);
+      yield* this.#api.list(collectionOf(kind), undefined, signal);
       return;
     }
     const seen = new Set<string>();
     for (const id of only.remotes) {
-      const shown = await this.#api.get(COLLECTION[kind], id, signal);
+      const shown = await this.#api.get(collectionOf(kind), id, signal);
       if (shown === undefined || seen.has(id)) continue;
       seen.add(id);
       yield shown;
     }
     for (const title of only.titles) {
-      for await (const shown of this.#api.list(COLLECTION[kind], title, signal)) {
+      for await (const shown of this.#api.list(collectionOf(kind), title, signal)) {
         if (!seen.has(shown.id)) yield shown;
         seen.add(shown.id);
       }

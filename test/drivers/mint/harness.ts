@@ -2,7 +2,7 @@ import type { JsonObject, Key, Kind } from '../../../src/manifest/manifest.ts';
 import type { DriverHarness, RunningPlatform, Sample } from '../contract-harness.ts';
 import { secretValue } from '../contract-steps.ts';
 import { MintDriver } from './driver.ts';
-import { COLLECTION, fieldsOf, normalize } from './normal-form.ts';
+import { collectionOf, fieldsOf, normalize } from './normal-form.ts';
 import { MintServer, TOKEN } from './server.ts';
 
 const NARROW = 'narrow-token';
@@ -106,10 +106,10 @@ async function start(): Promise<RunningPlatform> {
       kinds: ['Application', 'AccessRole', 'Integration', 'Workflow'],
       make: async (made) => {
         const fields = fieldsOf(made.kind, normalize(made.kind, made.spec), { idOf: () => '' });
-        return store.create(COLLECTION[made.kind], { ...fields, secrets: made.secrets }, 'maker').id;
+        return store.create(collectionOf(made.kind), { ...fields, secrets: made.secrets }, 'maker').id;
       },
       edit: async (kind, remote) => {
-        const found = store.get(COLLECTION[kind], remote);
+        const found = store.get(collectionOf(kind), remote);
         const body =
           kind === 'Workflow'
             ? { enabled: found.body['enabled'] !== true }
@@ -120,9 +120,9 @@ async function start(): Promise<RunningPlatform> {
                 : { owner: `edited ${found.version}` };
         store.change(found, { body }, { by: 'maker' });
       },
-      copy: async (kind, remote) => store.copy(store.get(COLLECTION[kind], remote), 'maker').id,
+      copy: async (kind, remote) => store.copy(store.get(collectionOf(kind), remote), 'maker').id,
     },
-    truth: async (kind) => store.list(COLLECTION[kind]).map(({ title }) => title),
+    truth: async (kind) => (kind === 'Webhook' ? [] : store.list(collectionOf(kind)).map(({ title }) => title)),
     [Symbol.asyncDispose]: () => mint[Symbol.asyncDispose](),
     poison: (title: string) => mint.poison.add(title),
   } as MintPlatform;

@@ -2,7 +2,7 @@ import type { Refusal, Step } from '../../../src/drivers/driver.ts';
 import { ReconcilerError } from '../../../src/errors.ts';
 import type { JsonObject, Kind } from '../../../src/manifest/manifest.ts';
 import type { MintApi } from './api.ts';
-import { COLLECTION, fieldsOf, object, textOf } from './normal-form.ts';
+import { collectionOf, fieldsOf, object, textOf } from './normal-form.ts';
 import type { Ids } from './normal-form.ts';
 import { References } from './references.ts';
 
@@ -52,7 +52,7 @@ async function refusedDeletes(steps: readonly Step[], api: MintApi, signal: Abor
   if (![...deletes.values()].some(({ kind }) => kind === 'AccessRole')) return [];
   const touched = new Set(steps.flatMap(({ change }) => ('remote' in change ? [change.remote.id] : [])));
   const found: Refusal[] = [];
-  for await (const grant of api.list(COLLECTION.AccessGrant, undefined, signal)) {
+  for await (const grant of api.list(collectionOf('AccessGrant'), undefined, signal)) {
     const role = deletes.get(textOf(grant.body['role']));
     if (role === undefined || touched.has(grant.id)) continue;
     const because = `the grant "${grant.title}", which is not in git, gives it to somebody.`;

@@ -2,7 +2,7 @@ import { ReconcilerError } from '../../../src/errors.ts';
 import type { Kind } from '../../../src/manifest/manifest.ts';
 import type { Owner } from '../../../src/plan/types.ts';
 import type { MintApi } from './api.ts';
-import { COLLECTION, markerIn, referenceName } from './normal-form.ts';
+import { collectionOf, markerIn, referenceName } from './normal-form.ts';
 import type { Ids, Names, Shown } from './normal-form.ts';
 
 /** Kinds that objects of a kind refer to. */
@@ -12,6 +12,7 @@ const NEEDS: Readonly<Record<Kind, readonly Kind[]>> = {
   Integration: [],
   Workflow: ['Application', 'Integration'],
   AccessGrant: ['AccessRole', 'Application', 'Workflow'],
+  Webhook: [],
 };
 
 interface Named {
@@ -30,7 +31,7 @@ export class References implements Names {
     for (const need of NEEDS[kind]) {
       if (this.#known.has(need)) continue;
       try {
-        for await (const shown of api.list(COLLECTION[need], undefined, signal)) this.learn(need, shown);
+        for await (const shown of api.list(collectionOf(need), undefined, signal)) this.learn(need, shown);
         this.learn(need);
       } catch (error) {
         if (!(error instanceof ReconcilerError) || signal.aborted) throw error;

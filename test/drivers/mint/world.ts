@@ -15,7 +15,7 @@ import { secretValue } from '../contract-steps.ts';
 import { MintDriver } from './driver.ts';
 import { mintFormat } from './format.ts';
 import { CIRCUIT, LIMITS } from './harness.ts';
-import { COLLECTION, markerIn } from './normal-form.ts';
+import { collectionOf, markerIn } from './normal-form.ts';
 import { MintServer, TOKEN } from './server.ts';
 import { COLLECTIONS, Refused } from './store.ts';
 import type { MintObject } from './store.ts';
@@ -84,7 +84,7 @@ export class World implements AsyncDisposable {
 
   makeByHand(kind: Kind, title: string): void {
     const body: JsonObject = kind === 'Integration' ? { type: 'mail' } : {};
-    this.handMade.add(this.mint.store.create(COLLECTION[kind], { title, body }, 'maker').id);
+    this.handMade.add(this.mint.store.create(collectionOf(kind), { title, body }, 'maker').id);
   }
 
   /** Remote ids that the ledger says are owned. */
@@ -123,7 +123,7 @@ export class World implements AsyncDisposable {
   claims(key: Key): readonly MintObject[] {
     const kind = kindOf(key);
     const all = this.mint.store
-      .list(COLLECTION[kind])
+      .list(collectionOf(kind))
       .filter(({ tag, title }) => (isMarked(kind) ? markerIn(tag)?.key === key : title === titleOf(key, 0)));
     const originals = all.filter(({ id }) => !this.copies.has(id));
     return originals.length === 0 && this.git.has(key) ? all.slice(0, 1) : originals;

@@ -2,7 +2,7 @@ import type { Outcome, Step } from '../../../src/drivers/driver.ts';
 import { ReconcilerError, messageOf, retryOf } from '../../../src/errors.ts';
 import type { Kind } from '../../../src/manifest/manifest.ts';
 import type { MintApi } from './api.ts';
-import { COLLECTION, fieldsOf, markerIn, tagFor } from './normal-form.ts';
+import { collectionOf, fieldsOf, markerIn, tagFor } from './normal-form.ts';
 import type { Shown } from './normal-form.ts';
 import { References } from './references.ts';
 import { TAGGED } from './store.ts';
@@ -56,7 +56,7 @@ async function one(step: Step, references: References | ReconcilerError, writing
 
 async function perform(step: Step, references: References, { api, signal }: Writing): Promise<Shown | undefined> {
   const { change } = step;
-  const collection = COLLECTION[change.kind];
+  const collection = collectionOf(change.kind);
   if (change.verb === 'delete') {
     await api.remove(collection, change.remote, signal);
     return undefined;
@@ -96,7 +96,7 @@ function hasContent(step: Step): boolean {
 }
 
 function isTagged(kind: Kind): boolean {
-  return TAGGED.includes(COLLECTION[kind]);
+  return TAGGED.includes(collectionOf(kind));
 }
 
 function asError(error: unknown): ReconcilerError {

@@ -1,0 +1,2 @@
+/** Outgoing webhooks that are registered: see webhooks.ts. */
+export const WEBHOOKS = 'SELECT 1;';
