@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Key } from '../manifest/manifest.ts';
 import type { LedgerView } from '../plan/types.ts';
 import { ARCHIVE_LIMITS, Archive } from './archive.ts';
+import { Audit } from './audit.ts';
 import type { ArchivedCopy, ArchiveLimits, ArchiveQuery } from './archive.ts';
 import { connectForReading, Database, emptyDatabase } from './database.ts';
 import { Events, EVENTS_KEPT } from './events.ts';
@@ -12,12 +13,15 @@ import { History, HISTORY_LIMITS } from './history.ts';
 import type { HistoryLimits, HistoryQuery, PassRecord } from './history.ts';
 import { LedgerJournal } from './journal.ts';
 import { StateLock } from './lock.ts';
+import { Owners } from './owners.ts';
 import { Ownership } from './ownership.ts';
 import type { Scope } from './ownership.ts';
 import { openOrRecover } from './recovery.ts';
 import type { Recovery } from './recovery.ts';
+import { Runs } from './runs.ts';
 import { Standing } from './standing.ts';
 import type { PlatformFacts, Suspension } from './standing.ts';
+import { Tokens } from './tokens.ts';
 
 export interface LedgerOptions {
   /** A lock already taken on the directory; without one the ledger takes it, and releases it when closed. */
@@ -43,6 +47,13 @@ export interface LedgerOptions {
 export class Ledger implements Disposable {
   /** What happened to a damaged file when this ledger was opened. */
   readonly recovery: Recovery | undefined;
+  /** Tokens of the API. */
+  readonly tokens: Tokens;
+  /** Calls of the API. */
+  readonly audit: Audit;
+  /** Runs of workflows that were asked for or seen. */
+  readonly runs: Runs;
+  readonly owners: Owners;
   readonly #database: Database;
   readonly #ownership: Ownership;
   readonly #archive: Archive;
@@ -62,6 +73,10 @@ export class Ledger implements Disposable {
     this.#history = new History(database, { ...HISTORY_LIMITS, ...limits.history }, redact);
     this.#standing = new Standing(database);
     this.#events = new Events(database, limits.events ?? EVENTS_KEPT, redact);
+    this.tokens = new Tokens(database, now);
+    this.audit = new Audit(database);
+    this.runs = new Runs(database, redact, now);
+    this.owners = new Owners(database);
   }
 
   /**
