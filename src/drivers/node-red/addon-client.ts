@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { ReconcilerError } from '../../errors.ts';
 import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
-import type { Execution } from '../driver.ts';
 import type { HttpAnswer, HttpRequest } from '../http.ts';
 
 /** Sends a request to the admin API with this platform's credentials; `HttpClient.send` behind a login. */
@@ -17,6 +16,9 @@ const Hello = z.object({
   accessControl: z.boolean(),
   ready: z.boolean(),
   account: z.string().optional(),
+  /** Where its HTTP endpoints and its admin API begin (`/`, `/red/`); false when it has none. */
+  httpNodeRoot: z.union([z.string(), z.literal(false)]).optional(),
+  httpAdminRoot: z.union([z.string(), z.literal(false)]).optional(),
 });
 export type Hello = z.infer<typeof Hello>;
 
@@ -66,31 +68,6 @@ export interface AccessWrite {
 
 const Refused = z.object({ code: z.string(), message: z.string().optional(), id: z.string().optional() });
 export type AccessRefusal = z.infer<typeof Refused>;
-
-const Executions = z.object({
-  epoch: z.string(),
-  next: z.string(),
-  /** Records that were dropped before this reader came for them. */
-  lost: z.number(),
-  /** The runtime was started anew since the cursor was given: what it had not told by then is lost. */
-  restarted: z.boolean(),
-  running: z.number(),
-  executions: z.array(
-    z.object({
-      id: z.string(),
-      workflow: z.string(),
-      status: z.enum(['success', 'error']),
-      startedAt: z.number(),
-      endedAt: z.number(),
-      durationMs: z.number(),
-      error: z.string().optional(),
-      caught: z.boolean().optional(),
-      unfinished: z.boolean().optional(),
-    }),
-  ),
-});
-/** Executions that ended after a cursor, oldest first, and what a reader has to know to count each once. */
-export type ExecutionPage = z.infer<typeof Executions>;
 
 const Changes = z.object({
   changes: z.record(z.string(), z.object({ by: z.string().optional(), at: z.number().optional() })),
@@ -153,12 +130,6 @@ export class AddonClient {
     return read(Access, answer.json);
   }
 
-  async executions(cursor: string | undefined, limit: number, signal: AbortSignal): Promise<ExecutionPage> {
-    const query = { limit: String(limit), ...(cursor === undefined ? {} : { after: cursor }) };
-    const answer = await this.#send({ method: 'GET', route: '/plumbline/executions', query, signal });
-    return read(Executions, answer.json);
-  }
-
   /** Who changed which tab, subflow or config node last, and when (milliseconds since 1970), by id. */
   async changes(signal: AbortSignal): Promise<z.infer<typeof Changes>['changes']> {
     return read(Changes, (await this.#send({ method: 'GET', route: '/plumbline/changes', signal })).json).changes;
@@ -171,13 +142,8 @@ export class AddonClient {
   }
 }
 
-/** The shape in which a Driver reports a run. */
-export function executionOf(record: ExecutionPage['executions'][number]): Execution {
-  const { id, workflow, status, startedAt, endedAt, error } = record;
-  return { id, workflow, status, startedAt, endedAt, ...(error === undefined ? {} : { error }) };
-}
-
-function read<Shape extends z.ZodType>(shape: Shape, json: JsonValue | undefined): z.infer<Shape> {
+/** What the add-on answered, checked. @throws ReconcilerError `addon-version` */
+export function read<Shape extends z.ZodType>(shape: Shape, json: JsonValue | undefined): z.infer<Shape> {
   const parsed = shape.safeParse(json);
   if (parsed.success) return parsed.data;
   throw new ReconcilerError(

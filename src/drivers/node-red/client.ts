@@ -30,6 +30,8 @@ export interface NodeTypes {
 const settingsSchema = z.object({
   version: z.string(),
   user: z.object({ username: z.string(), permissions: z.unknown() }).optional(),
+  /** Where its HTTP endpoints begin. */
+  httpNodeRoot: z.string().optional(),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
@@ -127,6 +129,23 @@ export class NodeRedClient {
     return read(settingsSchema, await this.#login.send({ method: 'GET', route: '/settings', signal }), 'GET /settings');
   }
 
+  /**
+   * Hands a message to an inject node, once.
+   * @returns the answer; 404 when the node does not run, 413 when the message is too large.
+   */
+  async inject(id: string, message: JsonObject, signal: AbortSignal): Promise<HttpAnswer> {
+    return await this.#login.send({
+      method: 'POST',
+      route: '/inject/:id',
+      params: { id },
+      body: message,
+      sensitive: textsIn(message),
+      // It answers with a word, which is no JSON.
+      accept: [200, 404, 413],
+      signal,
+    });
+  }
+
   /** Credential names of a node's type, and which of them are set; values are never sent by the server for passwords. */
   async secretsSet(node: RawNode, signal: AbortSignal): Promise<Readonly<Record<string, boolean>>> {
     const type = node.type.replace(/\s+/g, '-');
@@ -165,8 +184,8 @@ function tooLarge(platform: string, flows: readonly JsonObject[]): ReconcilerErr
   });
 }
 
-/** Every text in the credentials of a node. */
-function textsIn(credentials: JsonValue | undefined): string[] {
-  if (typeof credentials === 'string') return [credentials];
-  return typeof credentials === 'object' && credentials !== null ? Object.values(credentials).flatMap(textsIn) : [];
+/** Every text in a value, such as the credentials of a node. */
+function textsIn(value: JsonValue | undefined): string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }

@@ -3,6 +3,7 @@ import type { JsonObject, Key, Kind } from '../../manifest/manifest.ts';
 import type {
   Connection,
   Driver,
+  Execution,
   ExecutionPage,
   Facts,
   Listed,
@@ -11,24 +12,29 @@ import type {
   PlatformEvent,
   Refusal,
   Step,
+  TriggerRequest,
+  Triggered,
 } from '../driver.ts';
 import { HttpClient } from '../http.ts';
 import { AccessClient, type AccessKind } from './access.ts';
 import { normalizeGrant, normalizeRole } from './access-normalize.ts';
-import { AddonClient, type Hello, executionOf } from './addon-client.ts';
+import { AddonClient, type Hello } from './addon-client.ts';
+import { AddonRuns, executionOf } from './addon-runs.ts';
 import { BEST, narrowed } from './capabilities.ts';
 import { NodeRedClient, type Snapshot } from './client.ts';
 import { listen } from './events.ts';
 import { exported } from './export.ts';
+import { FlowCaller } from './flow-call.ts';
 import { nodeRedFormat } from './format.ts';
 import { Login } from './login.ts';
 import type { Work } from './merge.ts';
 import { normalizeSpec } from './normalize.ts';
-import { type Changes, SecretsSeen, missingTypes, objectsIn } from './observe.ts';
+import { notesOf } from './notes.ts';
+import { type Changes, SecretsSeen, objectsIn } from './observe.ts';
 import { preflightFlows } from './preflight.ts';
-import { titleOf } from './raw.ts';
 import { RuntimeWatch } from './runtime.ts';
 import { stableId } from './tokens.ts';
+import { Trigger } from './trigger.ts';
 import { Writer, asReconcilerError } from './writer.ts';
 
 /** Executions read in one request. */
@@ -48,7 +54,10 @@ export class NodeRedDriver implements Driver {
   readonly #login: Login;
   readonly #client: NodeRedClient;
   readonly #addon: AddonClient;
+  readonly #runs: AddonRuns;
   readonly #access: AccessClient;
+  readonly #calls: FlowCaller;
+  readonly #trigger: Trigger;
   readonly #writer: Writer;
   readonly #secrets = new SecretsSeen();
   /** Undefined until it was asked; `none` without the add-on. */
@@ -62,7 +71,11 @@ export class NodeRedDriver implements Driver {
     this.#login = new Login(this.#http, connection);
     this.#client = new NodeRedClient(this.#http, this.#login);
     this.#addon = new AddonClient((request) => this.#login.send(request));
+    this.#runs = new AddonRuns((request) => this.#login.send(request));
     this.#access = new AccessClient(this.#addon);
+    this.#calls = new FlowCaller(limits.timeout, onRequest);
+    const hello = (signal: AbortSignal): Promise<Hello | undefined> => this.#helloOnce(signal);
+    this.#trigger = new Trigger({ url, client: this.#client, runs: this.#runs, calls: this.#calls, hello });
     this.#writer = new Writer({
       client: this.#client,
       watch: async (signal) => new RuntimeWatch(url, await this.#login.token(signal)),
@@ -80,7 +93,7 @@ export class NodeRedDriver implements Driver {
       version: settings.version,
       rights,
       capabilities: narrowed(rights, hello),
-      notes: await this.#notes(hello, signal),
+      notes: await notesOf(this.#client, hello, signal),
       ...(hello === undefined ? {} : { instance: hello.instance }),
       ...(account === undefined ? {} : { account }),
     };
@@ -148,10 +161,18 @@ export class NodeRedDriver implements Driver {
 
   async executions(cursor: string | undefined, signal: AbortSignal): Promise<ExecutionPage> {
     if (!(await this.#hasAddon(signal))) return { executions: [], cursor: cursor ?? '' };
-    const page = await this.#addon.executions(cursor === '' ? undefined : cursor, PAGE, signal);
+    const page = await this.#runs.executions(cursor === '' ? undefined : cursor, PAGE, signal);
     // What was dropped before anybody asked for the first time is nobody's loss.
     const lost = (cursor ?? '') === '' ? 0 : page.lost;
     return { executions: page.executions.map(executionOf), cursor: page.next, lost };
+  }
+
+  async execution(id: string, signal: AbortSignal): Promise<Execution | undefined> {
+    return (await this.#hasAddon(signal)) ? await this.#runs.execution(id, signal) : undefined;
+  }
+
+  async trigger(request: TriggerRequest, signal: AbortSignal): Promise<Triggered> {
+    return await this.#trigger.run(request, signal);
   }
 
   events(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable {
@@ -163,6 +184,7 @@ export class NodeRedDriver implements Driver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#calls[Symbol.dispose]();
     await this.#login[Symbol.asyncDispose]();
     await this.#http[Symbol.asyncDispose]();
   }
@@ -184,24 +206,12 @@ export class NodeRedDriver implements Driver {
   }
 
   async #hasAddon(signal: AbortSignal): Promise<boolean> {
-    this.#hello ??= (await this.#addon.hello(signal)) ?? 'none';
-    return this.#hello !== 'none';
+    return (await this.#helloOnce(signal)) !== undefined;
   }
 
-  async #notes(hello: Hello | undefined, signal: AbortSignal): Promise<readonly string[]> {
-    const [snapshot, types] = await Promise.all([this.#client.flows(signal), this.#client.types(signal)]);
-    const missing = [...missingTypes(snapshot, types.usable)].map(
-      ([type, node]) =>
-        `No flow runs there: node "${titleOf(node)}" is of type ${type}, which is not installed. Install it, or delete the node.`,
-    );
-    const state = await this.#client.state(signal);
-    return [
-      ...missing,
-      ...(state === 'start' ? [] : [`The flows are not started there (${state}).`]),
-      ...(hello === undefined
-        ? ["Plumbline's add-on is not installed: no executions, no access, no names of who changed what."]
-        : []),
-    ];
+  async #helloOnce(signal: AbortSignal): Promise<Hello | undefined> {
+    this.#hello ??= (await this.#addon.hello(signal)) ?? 'none';
+    return this.#hello === 'none' ? undefined : this.#hello;
   }
 }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Driver } from '../../../src/drivers/driver.ts';
 import { driverNamed } from '../../../src/drivers/index.ts';
 import { SecretStore } from '../../../src/secrets/store.ts';
-import type { ExecutionPage } from '../../../src/drivers/node-red/addon-client.ts';
+import type { ExecutionPage } from '../../../src/drivers/node-red/addon-runs.ts';
 import { bcryptHash, call, login, type OperatorNodeRed, startOperatorNodeRed, until } from './operator-node-red.ts';
 
 function driverFor(url: string): Driver {

@@ -36,6 +36,10 @@ export interface NodeRedOptions {
   readonly adminAuth?: boolean;
   /** Wires Plumbline's add-on in. */
   readonly addon?: boolean;
+  /** Second argument of the add-on's `wrap`, as JavaScript. */
+  readonly addonOptions?: string;
+  /** httpAdminRoot; `url` then ends in it. */
+  readonly adminRoot?: string;
   /** More of settings.js, as JavaScript properties (`apiMaxLength: '1kb',`). */
   readonly settings?: string;
 }
@@ -46,11 +50,14 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
   const auth = `adminAuth: {type: 'credentials', users: [{username: 'admin', password: '${HASH}', permissions: '*'}]},`;
   const lines = [
     `module.exports = { uiHost: '127.0.0.1', credentialSecret: 'test', telemetry: { enabled: false },`,
-    `  ${options.adminAuth === true ? auth : ''} ${options.settings ?? ''} };`,
-    options.addon === true ? `module.exports = require(${JSON.stringify(ADDON)}).wrap(module.exports);` : '',
+    `  ${options.adminAuth === true ? auth : ''} ${options.settings ?? ''}`,
+    `  ${options.adminRoot === undefined ? '' : `httpAdminRoot: '${options.adminRoot}',`} };`,
+    options.addon === true
+      ? `module.exports = require(${JSON.stringify(ADDON)}).wrap(module.exports, ${options.addonOptions ?? '{}'});`
+      : '',
   ];
   writeFileSync(join(userDir, 'settings.js'), lines.join('\n'));
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${port}${options.adminRoot ?? ''}`;
   let child = await run(userDir, port, url);
   const end = (signal: NodeJS.Signals): Promise<void> =>
     new Promise((resolve) => {

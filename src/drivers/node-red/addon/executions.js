@@ -1,5 +1,6 @@
 'use strict';
 
+const { Announced } = require('./announced.js');
 const { Ring } = require('./ring.js');
 const { Correlation } = require('./correlation.js');
 
@@ -18,11 +19,12 @@ const { Correlation } = require('./correlation.js');
  * The table is bounded: beyond `maxOpen` the oldest execution is closed as unfinished.
  */
 class Executions {
-  constructor({ settleMs = 2000, idleMs = 600_000, maxOpen = 10_000, keep = 10_000 } = {}) {
+  constructor({ settleMs = 2000, idleMs = 600_000, maxOpen = 10_000, keep = 10_000, announced } = {}) {
     this.settleMs = settleMs;
     this.idleMs = idleMs;
     this.maxOpen = maxOpen;
     this.ring = new Ring(keep);
+    this.announced = new Announced(announced);
     this.correlation = new Correlation(maxOpen * 10);
     this.open = new Map();
     /** Executions with nothing pending, in the order in which they became so. */
@@ -132,6 +134,7 @@ class Executions {
       pending: 0,
       messages: [],
     };
+    started.said = this.announced.claim(msg, node, started);
     this.open.set(started.id, started);
     this.correlation.remember(msg, started);
     return started;
@@ -190,10 +193,11 @@ class Executions {
     this.open.delete(execution.id);
     this.quiet.delete(execution.id);
     this.correlation.forget(execution);
-    const { id, tab, startedAt, firstAt, lastAt, error, caught } = execution;
+    const { id, tab, startedAt, firstAt, lastAt, error, caught, said } = execution;
     const durationMs = Math.round((lastAt - firstAt) * 1000) / 1000;
     const status = error === undefined ? 'success' : 'error';
     const record = { id, workflow: tab, status, startedAt, endedAt: Math.round(startedAt + durationMs), durationMs };
+    if (said !== undefined) record.correlation = said;
     if (error !== undefined) record.error = error;
     if (caught) record.caught = true;
     if (unfinished) record.unfinished = true;
@@ -206,7 +210,14 @@ class Executions {
 
   after(cursor, limit) {
     const { items, ...rest } = this.ring.after(cursor, limit);
-    return { ...rest, executions: items, running: this.open.size };
+    const open = [...this.open.values()].slice(Math.max(0, this.open.size - limit)).map(running);
+    return { ...rest, executions: items, running: this.open.size, open };
+  }
+
+  /** One that runs, or one that has ended and is still kept. */
+  find(id) {
+    const execution = this.open.get(id);
+    return execution === undefined ? this.ring.findLast((record) => record.id === id) : running(execution);
   }
 
   totals() {
@@ -217,6 +228,11 @@ class Executions {
       failures: this.failures,
     };
   }
+}
+
+/** An execution that has begun and not ended. */
+function running({ id, tab, startedAt, said }) {
+  return { id, workflow: tab, status: 'running', startedAt, ...(said !== undefined && { correlation: said }) };
 }
 
 function nameOf(error) {

@@ -7,6 +7,7 @@ const { AccessStore } = require('./access-store.js');
 const { accessRoutes } = require('./access-routes.js');
 const { Changes } = require('./changes.js');
 const { Executions } = require('./executions.js');
+const { executionRoutes } = require('./execution-routes.js');
 const { instanceId } = require('./files.js');
 const { Ring } = require('./ring.js');
 const { version } = require('./package.json');
@@ -44,10 +45,10 @@ module.exports = function plumbline(RED) {
   routes(RED.httpAdmin, allow, {
     instance,
     events,
-    executions,
     changes,
     nodeRed: typeof RED.version === 'function' ? RED.version() : RED.version,
   });
+  executionRoutes(RED.httpAdmin, allow, executions);
   accessRoutes(RED.httpAdmin, allow);
 };
 
@@ -114,7 +115,7 @@ function permissionCheck(auth) {
   ];
 }
 
-function routes(app, allow, { instance, events, executions, changes, nodeRed }) {
+function routes(app, allow, { instance, events, changes, nodeRed }) {
   // Open to everybody: it tells only whether this is the process that was handed the nonce, and listens on that port.
   app.get('/plumbline/challenge', (req, res) => {
     const challenge = String(req.query.challenge ?? '');
@@ -126,21 +127,18 @@ function routes(app, allow, { instance, events, executions, changes, nodeRed }) 
   app.get('/plumbline/hello', allow('plumbline.read'), (req, res) => {
     const accessControl = state.auth !== undefined;
     const account = req.user?.username;
-    res.json({ instance, version, nodeRed, accessControl, ready: changes.loaded, ...(account && { account }) });
+    const { httpAdminRoot, httpNodeRoot } = state.settings;
+    const about = { instance, version, nodeRed, accessControl, ready: changes.loaded, httpAdminRoot, httpNodeRoot };
+    res.json({ ...about, ...(account && { account }) });
   });
-
-  app.get('/plumbline/executions', allow('plumbline.read'), (req, res) => {
-    res.json(executions.after(req.query.after, limitOf(req.query.limit, 1000, 10_000)));
-  });
-
-  app.get('/plumbline/executions/totals', allow('plumbline.read'), (_req, res) => res.json(executions.totals()));
 
   app.get('/plumbline/changes', allow('plumbline.read'), (_req, res) => res.json({ changes: changes.view() }));
 
   app.get('/plumbline/events', allow('plumbline.read'), (req, res) => {
     const cursor = req.query.after;
     const now = events.after(cursor);
-    const wait = limitOf(req.query.wait, 0, LONGEST_WAIT);
+    const asked = Number.parseInt(req.query.wait, 10);
+    const wait = asked > 0 ? Math.min(asked, LONGEST_WAIT) : 0;
     if (now.events.length > 0 || now.restarted || cursor === undefined || wait === 0 || events.waiting.size >= 100)
       return res.json(now);
     const answer = () => {
@@ -153,9 +151,4 @@ function routes(app, allow, { instance, events, executions, changes, nodeRed }) 
     res.on('close', answer);
     return undefined;
   });
-}
-
-function limitOf(text, otherwise, most) {
-  const number = Number.parseInt(text, 10);
-  return Number.isInteger(number) && number >= 0 ? Math.min(number, most) : otherwise;
 }

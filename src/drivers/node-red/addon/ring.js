@@ -28,6 +28,11 @@ class Ring {
     }
   }
 
+  /** The newest item that is still here and fits. */
+  findLast(fits) {
+    return this.items.slice(this.start).findLast(fits);
+  }
+
   /** @param cursor `epoch:seq` as returned before, or undefined for everything that is still here. */
   after(cursor, limit) {
     const [epoch, seq] = String(cursor ?? '').split(':');
