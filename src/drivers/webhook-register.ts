@@ -23,7 +23,7 @@ export interface RegisteredWebhook {
   readonly changedBy: string;
 }
 
-/** What is written; a secret that is absent stays as it is, `null` takes it away. */
+/** What is written, whole: without a `marker` it has none afterwards. A secret that is absent stays as it is, `null` takes it away. */
 export interface WebhookDraft {
   readonly platform: string;
   readonly title: string;
@@ -44,8 +44,11 @@ export interface WebhookRegister {
   create(draft: WebhookDraft, id?: string): RegisteredWebhook;
   /** @throws ReconcilerError `not-found`, and `stale` when it has not the version expected any more. */
   update(id: string, draft: WebhookDraft, version?: string): RegisteredWebhook;
-  /** @returns whether there was one. */
-  remove(id: string): boolean;
-  /** What its deliveries are signed with; undefined when they are not. */
+  /** @returns whether there was one. @throws ReconcilerError `stale` as `update`. */
+  remove(id: string, version?: string): boolean;
+  /**
+   * What its deliveries are signed with; undefined when they are not.
+   * @throws ReconcilerError `seal-broken` when it has to be given again, `seal-missing` when the register has no key.
+   */
   secretOf(id: string): SecretValue | undefined;
 }

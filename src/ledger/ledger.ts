@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Key } from '../manifest/manifest.ts';
 import type { LedgerView } from '../plan/types.ts';
+import type { Seal } from '../secrets/seal.ts';
 import { ARCHIVE_LIMITS, Archive } from './archive.ts';
 import { Audit } from './audit.ts';
 import type { ArchivedCopy, ArchiveLimits, ArchiveQuery } from './archive.ts';
@@ -22,6 +23,7 @@ import { Runs } from './runs.ts';
 import { Standing } from './standing.ts';
 import type { PlatformFacts, Suspension } from './standing.ts';
 import { Tokens } from './tokens.ts';
+import { Webhooks } from './webhooks.ts';
 
 export interface LedgerOptions {
   /** A lock already taken on the directory; without one the ledger takes it, and releases it when closed. */
@@ -30,6 +32,8 @@ export interface LedgerOptions {
   readonly onRecovery?: (recovery: Recovery) => void;
   /** Applied to every error and message that is written down. */
   readonly redact?: (text: string) => string;
+  /** What secrets of webhooks are kept under; without it they can be neither written nor told. */
+  readonly seal?: Seal;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   readonly limits?: {
@@ -54,6 +58,8 @@ export class Ledger implements Disposable {
   /** Runs of workflows that were asked for or seen. */
   readonly runs: Runs;
   readonly owners: Owners;
+  /** Outgoing webhooks. */
+  readonly webhooks: Webhooks;
   readonly #database: Database;
   readonly #ownership: Ownership;
   readonly #archive: Archive;
@@ -77,6 +83,7 @@ export class Ledger implements Disposable {
     this.audit = new Audit(database);
     this.runs = new Runs(database, redact, now);
     this.owners = new Owners(database);
+    this.webhooks = new Webhooks(database, { now, ...(options.seal === undefined ? {} : { seal: options.seal }) });
   }
 
   /**

@@ -7,6 +7,7 @@ import type { JsonObject, Key } from './manifest.ts';
 import { partWord } from './definition.ts';
 import { placeOf, referencesOf, warningsOf } from './resolve.ts';
 import type { Prepared } from './resolve.ts';
+import { unsafeUrl } from './webhook.ts';
 
 const NONE: readonly never[] = Object.freeze([]);
 const EMPTY: Readonly<Record<string, never>> = Object.freeze({});
@@ -27,7 +28,11 @@ export function conclude(
   known: { readonly analysis: Analysis; readonly part?: Part } | undefined,
 ): { readonly problems: readonly Problem[]; readonly outcome?: Outcome } {
   const { base } = layers;
-  const problems = [...warningsOf(layers), ...definitionProblems(layers, prepared, known?.analysis)];
+  const problems = [
+    ...warningsOf(layers),
+    ...unsafeUrls(layers, prepared),
+    ...definitionProblems(layers, prepared, known?.analysis),
+  ];
   if (problems.some(({ severity }) => severity === 'error')) return { problems };
   const { metadata, spec, content, secrets, definition } = prepared;
   const { type } = content;
@@ -66,6 +71,13 @@ export function conclude(
 /** One empty object for all: most objects have no labels, and 10,000 empty ones are 10,000 too many. */
 function shared<Value>(record: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
   return Object.keys(record).length === 0 ? EMPTY : record;
+}
+
+function unsafeUrls(layers: Layers, { spec }: Prepared): Problem[] {
+  const { url } = spec;
+  const flaw = layers.base.kind === 'Webhook' && typeof url === 'string' ? unsafeUrl(url) : undefined;
+  if (flaw === undefined) return [];
+  return [{ ...flaw, origin: placeOf(layers, ['spec', 'url']), severity: 'warning', key: layers.base.key }];
 }
 
 function definitionProblems(layers: Layers, prepared: Prepared, analysis: Analysis | undefined): Problem[] {

@@ -45,7 +45,15 @@ export type Preparation =
   { readonly ok: true; readonly prepared: Prepared } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Fields of spec that say how to read the rest, or are handed over apart from it. */
-const NOT_CONTENT = new Set(['ignoreFields', 'secrets', 'definition', 'definitionFrom', 'template', 'format']);
+const NOT_CONTENT = new Set([
+  'ignoreFields',
+  'secret',
+  'secrets',
+  'definition',
+  'definitionFrom',
+  'template',
+  'format',
+]);
 
 /** Patches a document and checks it against the schema of its kind. Reads nothing: the definition comes later. */
 export function prepare(layers: Layers, context: ResolveContext): Preparation {
@@ -133,6 +141,7 @@ function contentOf(kind: Kind, title: string, spec: JsonObject): Record<string, 
   if (kind === 'AccessGrant' && Array.isArray(subjects)) {
     content['subjects'] = subjects.map((subject: JsonValue) => ({ user: valueAt(subject, ['user']) ?? '' }));
   }
+  if (kind === 'Webhook') content['signed'] = spec['secret'] !== undefined;
   return content;
 }
 
@@ -152,6 +161,7 @@ function secretsOf(kind: Kind, spec: JsonObject): readonly SecretUse[] {
   if (kind === 'Integration' && isObject(secrets)) {
     for (const name of Object.keys(secrets)) add(name, ['spec', 'secrets', name, 'valueFrom']);
   }
+  if (kind === 'Webhook') add('secret', ['spec', 'secret', 'valueFrom']);
   if (kind === 'AccessGrant' && Array.isArray(subjects)) {
     for (const [index, subject] of (subjects as readonly JsonValue[]).entries()) {
       const user = valueAt(subject, ['user']);

@@ -5,11 +5,13 @@ import { ApiVersion, Metadata } from './metadata.ts';
 const CallbackUrl = z.string().refine(
   (text) => {
     const url = URL.parse(text);
-    return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+    if (url === null || !/^https?:$/.test(url.protocol)) return false;
+    // A fragment is never sent: whoever writes one means something that cannot be had.
+    return url.username === '' && url.password === '' && !text.includes('#');
   },
   {
     error: refusal(
-      'is not an http or https URL without credentials',
+      'is not an http or https URL without credentials and fragment',
       'Write it such as https://oncall.example.com/hook.',
     ),
   },
@@ -26,7 +28,7 @@ export const Webhook = z.strictObject({
       event: EventPattern.describe('Type of the events to deliver, such as workflow.failed or reconcile.*.'),
       url: CallbackUrl.describe('Where they are delivered to.'),
       secret: Secret.describe(
-        'What deliveries are signed with (Standard Webhooks), by reference; unsigned when absent.',
+        'What deliveries are signed with (Standard Webhooks), by reference; unsigned when absent, unless ignoreFields names /signed.',
       ).optional(),
       active: z.boolean().default(true).describe('Whether events are delivered.'),
       ignoreFields: z.array(Pointer).prefault([]).describe('JSON pointers into spec whose differences are left alone.'),
@@ -41,4 +43,20 @@ export interface WebhookSpec {
   readonly event: string;
   readonly url: string;
   readonly active: boolean;
+  /** Whether the manifest gives a secret. */
+  readonly signed: boolean;
+}
+
+/** What is accepted, and still worth a word: what is wrong with a callback URL, and what to do; undefined when nothing is. */
+export function unsafeUrl(text: string): { readonly message: string; readonly remedy: string } | undefined {
+  const url = URL.parse(text);
+  if (url?.protocol !== 'http:' || isLoopback(url.hostname)) return undefined;
+  return {
+    message: 'spec.url is plain http to another machine: deliveries can be read and changed on their way.',
+    remedy: 'Use https.',
+  };
+}
+
+function isLoopback(hostname: string): boolean {
+  return /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/.test(hostname);
 }
