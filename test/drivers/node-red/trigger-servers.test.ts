@@ -122,7 +122,7 @@ describe('Running a workflow of a Node-RED with access control', () => {
     {username: 'admin', password: '${bcryptHash(PASSWORD)}', permissions: '*'},
     {username: 'reader', password: '${bcryptHash(PASSWORD)}', permissions: 'read'},
     {username: 'runner', password: '${bcryptHash(PASSWORD)}', permissions: ['read', 'inject.write']}]},`;
-  const gate = `httpNodeMiddleware: function (req, res, next) { req.path === '/barred' ? res.sendStatus(202) : next(); },
+  const gate = `httpNodeMiddleware: function (req, res, next) { if (req.path === '/barred') res.sendStatus(202); else if (req.path !== '/held') next(); },
     httpNodeAuth: function (req, res, next) { req.path === '/locked' ? res.sendStatus(401) : next(); },`;
   const as = (username: string): NodeRedDriver => connect(server.url, { username, auth });
   const seen = async (): Promise<Record<string, JsonObject>> =>
@@ -146,6 +146,7 @@ describe('Running a workflow of a Node-RED with access control', () => {
         ...[...ORDERS, ...INJECTED, ...SEEN],
         ...[tab('locked'), httpIn('locked', '/locked'), ...code('locked', 'return msg;')],
         ...[tab('barred'), httpIn('barred', '/barred'), ...code('barred', 'return msg;')],
+        ...[tab('held'), httpIn('held', '/held'), ...code('held', 'return msg;')],
         ...[tab('outside'), httpIn('outside', '/flows'), ...code('outside', 'return msg;')],
       ],
     ]);
@@ -171,6 +172,10 @@ describe('Running a workflow of a Node-RED with access control', () => {
     expect(injected).to.include({ code: 'refused', retry: 'never' });
     expect(injected.message).to.contain('413');
     expect(inspect([large, injected], { depth: 9 })).not.to.contain(CANARY);
+  });
+
+  it('a request that something before the flow holds back has an unknown outcome', async () => {
+    expect(await failure(trigger(server.driver, 'held'))).to.include({ code: 'outcome-unknown', retry: 'never' });
   });
 
   it('needs the right to inject for an inject node, and the right to announce to be recognised', async () => {

@@ -232,6 +232,31 @@ describe('Running a workflow of Node-RED on demand', () => {
     expect(error).to.include({ code: 'platform-unreachable', retry: 'backoff' });
   });
 
+  it('an endpoint that refuses the connection was not reached: nothing was started', async () => {
+    const own = await FaultProxy.start(server.url);
+    let closed: Promise<void> | undefined;
+    await using cut = connect(own.url, {
+      onRequest: ({ route }) => {
+        if (route === '/plumbline/correlations') closed = own[Symbol.asyncDispose]();
+      },
+    });
+    const before = await count('orders');
+    const running = cut.trigger({ remote: 'orders', input: {}, correlation: randomUUID() }, never());
+    expect(await failure(running)).to.include({ code: 'platform-unreachable', retry: 'backoff' });
+    await closed;
+    expect(await count('orders')).to.equal(before);
+  });
+
+  it('tells how long a flow took to answer, under a name that holds no address', async () => {
+    const told: string[] = [];
+    await using observed = connect(server.url, {
+      onRequest: ({ method, route, code: status }) => void told.push(`${method} ${route} ${status}`),
+    });
+    await observed.trigger({ remote: 'failing', input: {}, correlation: randomUUID() }, never());
+    await until(() => told.includes('POST /:endpoint 500'));
+    expect(told.join()).not.to.contain('/failing');
+  });
+
   it('when the connection breaks while the run is announced, nothing is started', async () => {
     const before = await count('orders');
     proxy.rules.add({ path: /correlations/, action: { do: 'reset', when: 'after' } });
