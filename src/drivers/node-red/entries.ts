@@ -109,6 +109,7 @@ function choose(nodes: readonly RawNode[]): string {
 
 function label(node: RawNode): string {
   const name = textOf(node, 'name');
-  const what = node.type === 'inject' ? 'inject' : `http in ${String(node['method'])} ${textOf(node, 'url') ?? ''}`;
+  const what =
+    node.type === 'inject' ? 'inject' : `http in ${textOf(node, 'method') ?? ''} ${textOf(node, 'url') ?? ''}`;
   return name === undefined ? `an unnamed ${what.trim()}` : `"${name}" (${what.trim()})`;
 }

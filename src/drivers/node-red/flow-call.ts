@@ -64,7 +64,12 @@ export class FlowCaller implements Disposable {
     const outgoing = make(url, { method, agent: false, headers: { ...headers, 'content-length': length } });
     this.#open.add(outgoing);
     let connected = false;
-    const timers = [setTimeout(() => outgoing.destroy(new Error('no answer in time')), this.#timeout)];
+    let sent = false;
+    const late = (): void => {
+      if (sent) resolve('waiting');
+      outgoing.destroy(new Error('no answer in time'));
+    };
+    const timers = [setTimeout(late, this.#timeout)];
     const stop = (): void => void outgoing.destroy(new Error('stopped'));
     signal.addEventListener('abort', stop, { once: true });
     const connecting = setTimeout(() => outgoing.destroy(new Error('no connection in time')), CONNECT_TIMEOUT);
@@ -74,7 +79,10 @@ export class FlowCaller implements Disposable {
         clearTimeout(connecting);
       }),
     );
-    outgoing.once('finish', () => timers.push(setTimeout(() => resolve('waiting'), ANSWER_WAIT)));
+    outgoing.once('finish', () => {
+      sent = true;
+      timers.push(setTimeout(() => resolve('waiting'), ANSWER_WAIT));
+    });
     let code: number | 'error' = 'error';
     outgoing.once('response', (response) => {
       code = response.statusCode ?? 0;
@@ -85,8 +93,8 @@ export class FlowCaller implements Disposable {
       this.#open.delete(outgoing);
       for (const timer of [...timers, connecting]) clearTimeout(timer);
       this.#report(call, code, start);
-      // After an answer this does nothing any more.
-      reject(new Error('connection lost'));
+      // An answer that has begun is judged by how its body ends.
+      if (code === 'error') reject(new Error('connection lost'));
     });
     outgoing.end(text);
     try {

@@ -1,3 +1,4 @@
+import { textOf } from '../../../src/drivers/node-red/raw.ts';
 import type { JsonObject } from '../../../src/manifest/manifest.ts';
 
 type Entry = JsonObject & { readonly id: string };
@@ -16,7 +17,7 @@ const on = (z: string, part: string, type: string, more: JsonObject): Entry => (
 export const tab = (id: string, more: JsonObject = {}): Entry => ({ id, type: 'tab', label: `The ${id}`, ...more });
 
 export const httpIn = (z: string, url: string, more: JsonObject = {}): Entry =>
-  on(z, `in${url}${String(more['method'] ?? '')}`, 'http in', {
+  on(z, `in${url}${textOf(more, 'method') ?? ''}`, 'http in', {
     name: '',
     url,
     method: 'post',
@@ -48,13 +49,19 @@ seen[env.get('NR_FLOW_ID')] = {count: was.count + 1, payload: msg.payload, topic
 global.set('seen', seen);`;
 
 const ECHO = `${KEEP} msg.payload = {got: msg.payload}; return msg;`;
-const delay = (z: string, milliseconds: number): Entry =>
-  on(z, 'delay', 'delay', {
-    pauseType: 'delay',
-    timeout: String(milliseconds),
-    timeoutUnits: 'milliseconds',
-    wires: [[`${z}-out`]],
-  });
+
+/** Answers once somebody has asked for GET /open. */
+const HOLD = `const look = setInterval(() => {
+  if (!global.get('open')) return;
+  clearInterval(look); node.send(msg); node.done();
+}, 20);`;
+
+/** A tab with one endpoint. */
+export const endpoint = (z: string, url: string, func: string): readonly Entry[] => [
+  tab(z),
+  httpIn(z, url),
+  ...code(z, func),
+];
 
 /** One tab for each way in which a workflow can be run, or not. */
 export const FLOWS: readonly Entry[] = [
@@ -80,10 +87,10 @@ export const FLOWS: readonly Entry[] = [
   httpIn('off', '/off'),
   ...code('off', ECHO),
   { id: 'part', type: 'subflow', name: 'Part', in: [], out: [] },
-  tab('slow'),
-  httpIn('slow', '/slow', { wires: [['slow-delay']] }),
-  delay('slow', 2_600),
-  ...code('slow', ''),
+  ...endpoint('slow', '/slow', HOLD),
+  tab('open'),
+  httpIn('open', '/open', { method: 'get' }),
+  ...code('open', `global.set('open', true); return msg;`),
   tab('silent'),
   httpIn('silent', '/silent'),
   ...code('silent', `${KEEP} return null;`),

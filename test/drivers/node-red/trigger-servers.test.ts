@@ -7,7 +7,7 @@ import type { NodeRedDriver } from '../../../src/drivers/node-red/node-red.ts';
 import type { JsonObject, JsonValue } from '../../../src/manifest/manifest.ts';
 import { bcryptHash, call, login, until } from './operator-node-red.ts';
 import { type NodeRedOptions, connect, deployRaw, never, secret, startNodeRed } from './server.ts';
-import { KEEP, code, httpIn, inject, tab } from './trigger-flows.ts';
+import { KEEP, code, endpoint, httpIn, inject, tab } from './trigger-flows.ts';
 
 const PASSWORD = 'correct horse';
 const CANARY = 'canary-Order-4711';
@@ -65,13 +65,15 @@ describe('Running a workflow of a Node-RED without the add-on', () => {
     const noSuch = `msg.statusCode = 404; msg.payload = 'no such order'; return msg;`;
     const login_ = `msg.statusCode = 401; msg.payload = 'who are you?'; return msg;`;
     await deployRaw(server.url, [
-      ...[...ORDERS, ...INJECTED, ...SEEN],
-      ...[tab('locked'), httpIn('locked', '/locked'), ...code('locked', 'return msg;')],
-      ...[tab('missing'), httpIn('missing', '/missing'), ...code('missing', noSuch)],
-      ...[tab('closed'), httpIn('closed', '/closed'), ...code('closed', login_)],
+      ...ORDERS,
+      ...INJECTED,
+      ...SEEN,
+      ...endpoint('locked', '/locked', 'return msg;'),
+      ...endpoint('missing', '/missing', noSuch),
+      ...endpoint('closed', '/closed', login_),
       // Express matches what is on the wire, where this letter is encoded: the route is never found.
-      ...[tab('never'), httpIn('never', '/größe'), ...code('never', 'return msg;')],
-      ...[tab('silent'), httpIn('silent', '/silent'), ...code('silent', 'return null;')],
+      ...endpoint('never', '/größe', 'return msg;'),
+      ...endpoint('silent', '/silent', 'return null;'),
     ]);
     await until(async () => (await fetch(`${server.url}/hooks/seen`)).ok);
   });
@@ -143,11 +145,13 @@ describe('Running a workflow of a Node-RED with access control', () => {
       'POST',
       '/flows',
       [
-        ...[...ORDERS, ...INJECTED, ...SEEN],
-        ...[tab('locked'), httpIn('locked', '/locked'), ...code('locked', 'return msg;')],
-        ...[tab('barred'), httpIn('barred', '/barred'), ...code('barred', 'return msg;')],
-        ...[tab('held'), httpIn('held', '/held'), ...code('held', 'return msg;')],
-        ...[tab('outside'), httpIn('outside', '/flows'), ...code('outside', 'return msg;')],
+        ...ORDERS,
+        ...INJECTED,
+        ...SEEN,
+        ...endpoint('locked', '/locked', 'return msg;'),
+        ...endpoint('barred', '/barred', 'return msg;'),
+        ...endpoint('held', '/held', 'return msg;'),
+        ...endpoint('outside', '/flows', 'return msg;'),
       ],
     ]);
     expect(deployed.status).to.equal(204);
@@ -260,7 +264,7 @@ describe('Announcements of runs', () => {
     expect(executions.map(({ correlation }) => correlation)).not.to.include(first);
     expect(await announce(third)).to.equal(201);
     for (const [bad, workflow] of [['x'], [`${third}\n`], [randomUUID(), 7], [randomUUID(), '']] as const) {
-      expect(await announce(bad, workflow), String(bad)).to.equal(422);
+      expect(await announce(bad, workflow), bad).to.equal(422);
     }
   });
 });
