@@ -30,7 +30,7 @@ import { Login } from './login.ts';
 import type { Work } from './merge.ts';
 import { normalizeSpec } from './normalize.ts';
 import { notesOf } from './notes.ts';
-import { type Changes, SecretsSeen, objectsIn } from './observe.ts';
+import { type Changes, SecretsSeen, objectsIn, wantedBy } from './observe.ts';
 import { preflightFlows } from './preflight.ts';
 import { RuntimeWatch } from './runtime.ts';
 import { stableId } from './tokens.ts';
@@ -47,8 +47,7 @@ export class NodeRedDriver implements Driver {
   readonly format = nodeRedFormat;
   /** Config nodes keep only properties their type declares: they are owned by id. */
   readonly marks: readonly Kind[] = ['Application', 'Workflow', 'AccessRole', 'AccessGrant'];
-  /** One request lists all flows. */
-  readonly targeted = false;
+  readonly targeted = true;
   readonly #connection: Connection;
   readonly #http: HttpClient;
   readonly #login: Login;
@@ -102,20 +101,30 @@ export class NodeRedDriver implements Driver {
   async *observe(look: Look, signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
     const flowKinds = look.kinds.filter((kind) => !isAccess(kind));
     const access = look.kinds.filter(isAccess);
-    if (flowKinds.length > 0) yield* listing(flowKinds, this.#observeFlows(flowKinds, signal));
-    if (access.length > 0) yield* listing(access, this.#access.observe(access, signal));
+    if (flowKinds.length > 0) yield* listing(flowKinds, this.#observeFlows({ ...look, kinds: flowKinds }, signal));
+    if (access.length > 0) yield* listing(access, this.#observeAccess(look, access, signal));
   }
 
-  async *#observeFlows(kinds: readonly Kind[], signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
+  async *#observeFlows(look: Look, signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
     const snapshot = await this.#client.flows(signal);
     this.#last = snapshot;
     const integrations: RemoteObject[] = [];
-    for (const object of objectsIn(snapshot, new Set(kinds), await this.#changes(signal))) {
+    for (const object of objectsIn(snapshot, look, await this.#changes(signal))) {
       if (object.kind === 'Integration') integrations.push(object);
       else yield object;
     }
     yield* await this.#secrets.add(integrations, { client: this.#client, snapshot }, signal);
-    for (const listed of kinds) yield { listed, complete: true };
+    for (const listed of look.kinds) yield { listed, complete: true };
+  }
+
+  async *#observeAccess(
+    look: Look,
+    kinds: readonly AccessKind[],
+    signal: AbortSignal,
+  ): AsyncGenerator<RemoteObject | Listed> {
+    const wanted = wantedBy(look);
+    for await (const item of this.#access.observe(kinds, signal))
+      if ('listed' in item || wanted(item.remote, item.title)) yield item;
   }
 
   normalize(kind: Kind, spec: JsonObject): JsonObject {

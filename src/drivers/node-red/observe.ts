@@ -1,5 +1,5 @@
-import type { Kind } from '../../manifest/manifest.ts';
 import type { RemoteObject } from '../../plan/types.ts';
+import type { Look } from '../driver.ts';
 import type { NodeRedClient, Snapshot } from './client.ts';
 import { versionOf } from './identity.ts';
 import { Names } from './names.ts';
@@ -10,13 +10,15 @@ import { type RawNode, titleOf } from './raw.ts';
 /** Who changed a tab, subflow or config node last, and when, as far as the add-on tells. */
 export type Changes = Readonly<Record<string, { readonly by?: string | undefined; readonly at?: number | undefined }>>;
 
-/** The objects of a server's flows, of these kinds, in file order. */
-export function* objectsIn(snapshot: Snapshot, kinds: ReadonlySet<Kind>, changes: Changes): Generator<RemoteObject> {
+/** The objects of a server's flows that are looked for, in file order. One request brings all; what costs is their normal form. */
+export function* objectsIn(snapshot: Snapshot, look: Look, changes: Changes): Generator<RemoteObject> {
   const { set } = snapshot;
   const names = new Names(set);
+  const kinds = new Set(look.kinds);
+  const wanted = wantedBy(look);
   for (const entry of set.entries) {
     const kind = kindOf(entry);
-    if (kind === undefined || !kinds.has(kind)) continue;
+    if (kind === undefined || !kinds.has(kind) || !wanted(entry.id, titleOf(entry))) continue;
     const { marker } = noteOf(entry);
     const { by, at } = changes[entry.id] ?? {};
     const held = isHeading(entry) ? set.membersOf(entry.id).length : 0;
@@ -32,6 +34,14 @@ export function* objectsIn(snapshot: Snapshot, kinds: ReadonlySet<Kind>, changes
       ...(held === 0 ? {} : { holds: `${held} nodes placed on its tab` }),
     };
   }
+}
+
+/** Whether an object is among those looked for. */
+export function wantedBy({ only }: Look): (remote: string, title: string) => boolean {
+  if (only === undefined) return () => true;
+  const remotes = new Set(only.remotes);
+  const titles = new Set(only.titles);
+  return (remote, title) => remotes.has(remote) || titles.has(title);
 }
 
 /** Config nodes that are asked in one listing whether their secrets are set, besides those known to have some. */

@@ -195,6 +195,5 @@ export const nodeRedHarness: DriverHarness = {
   onlyByMarker: ['Application'],
   skip: {
     pages: 'Node-RED answers with all its flows at once',
-    targeted: 'Node-RED has one listing of everything',
   },
 };
