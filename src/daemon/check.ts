@@ -1,7 +1,7 @@
 import type { Facts } from '../drivers/driver.ts';
 import { given } from './given.ts';
 import type { CheckResult } from './operations.ts';
-import { errorJson } from './pass-json.ts';
+import { errorJson } from '../gateway/api/error-json.ts';
 import type { Platforms } from './platforms.ts';
 
 /** Milliseconds that one platform is waited for. */

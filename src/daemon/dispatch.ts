@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ReconcilerError } from '../errors.ts';
+import type { OfferedOperation, OperationParts } from '../gateway/api/operations.ts';
 import { OPERATION_ARGUMENTS } from './operations.ts';
 import type { OperationName, Operations } from './operations.ts';
 
@@ -21,11 +22,42 @@ const CALLS: { readonly [Name in OperationName]: (operations: Operations, body: 
   archived: (operations, body) => operations.archived(checked('archived', body)),
 };
 
+/** What each does, for the API's document; those that read need no more than a token that may read. */
+const OFFERED: { readonly [Name in OperationName]: Omit<OfferedOperation, 'arguments'> } = {
+  status: { readOnly: true, summary: 'How every Sync stands' },
+  check: { readOnly: true, summary: 'Ask each platform for version, rights and licence' },
+  plan: { readOnly: true, summary: 'What a pass would do' },
+  apply: { readOnly: false, summary: 'Do it' },
+  reconcile: { readOnly: false, summary: 'Look at a Sync now, or at all' },
+  accept: { readOnly: false, summary: 'Take a revision that looked wrong as it is' },
+  suspend: { readOnly: false, summary: 'Stop a Sync' },
+  resume: { readOnly: false, summary: 'End a suspension or a hold' },
+  release: { readOnly: false, summary: 'Give an object up; it stays on the platform' },
+  restore: { readOnly: false, summary: 'Put an archived copy back' },
+  history: { readOnly: true, summary: 'What passes did' },
+  events: { readOnly: true, summary: 'What happened' },
+  export: { readOnly: true, summary: 'What is on a platform, as files of a repository' },
+  tree: { readOnly: true, summary: 'What each Sync owns, and what it depends on' },
+  archived: { readOnly: true, summary: 'Archived copies' },
+};
+
+/** The operations as the API offers them. */
+export function offered(operations: Operations): OperationParts {
+  const named = Object.entries(OFFERED).map(([name, about]) => [
+    name,
+    { ...about, arguments: OPERATION_ARGUMENTS[name as OperationName] },
+  ]);
+  return {
+    offered: Object.fromEntries(named) as OperationParts['offered'],
+    run: (name, args) => dispatch(operations, name, args),
+  };
+}
+
 /**
  * Runs the operation of that name with arguments that came from outside.
  * @throws ReconcilerError `unknown-operation`, `invalid-arguments`, or what the operation throws.
  */
-export async function dispatch(operations: Operations, name: string, body: unknown): Promise<unknown> {
+async function dispatch(operations: Operations, name: string, body: unknown): Promise<unknown> {
   if (!Object.hasOwn(CALLS, name)) {
     throw new ReconcilerError('There is no operation of that name.', 'never', {
       code: 'unknown-operation',

@@ -5,7 +5,8 @@ import type { LedgerEvent } from '../ledger/events.ts';
 import type { ArchivedCopy } from '../ledger/archive.ts';
 import type { Suspension } from '../ledger/standing.ts';
 import type { ExportResult } from './export.ts';
-import type { PassJson, ErrorJson } from './pass-json.ts';
+import type { ErrorJson } from '../gateway/api/error-json.ts';
+import type { PassJson } from './pass-json.ts';
 import type { Problem } from '../errors.ts';
 import type { Key } from '../manifest/manifest.ts';
 

@@ -1,17 +1,10 @@
-import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
-import type { Problem, Retry } from '../errors.ts';
+import type { Problem } from '../errors.ts';
 import type { Outcome } from '../drivers/driver.ts';
+import { errorJson } from '../gateway/api/error-json.ts';
+import type { ErrorJson } from '../gateway/api/error-json.ts';
 import type { Plan } from '../plan/types.ts';
 import type { PassReport } from '../report/pass-report.ts';
 import type { Commit, Stale } from '../source/source.ts';
-
-/** An error as it goes over HTTP. */
-export interface ErrorJson {
-  readonly message: string;
-  readonly retry: Retry;
-  readonly code?: string;
-  readonly remedy?: string;
-}
 
 interface OutcomeJson {
   readonly status: Outcome['status'];
@@ -69,14 +62,4 @@ function outcomeJson(outcome: Outcome): OutcomeJson {
   if (outcome.status === 'failed') return { ...base, error: errorJson(outcome.error) };
   if (outcome.status === 'skipped') return { ...base, because: outcome.because };
   return outcome.remote === undefined ? base : { ...base, remote: outcome.remote.id };
-}
-
-export function errorJson(error: unknown): ErrorJson {
-  const { code, remedy } = error instanceof ReconcilerError ? error : {};
-  return {
-    message: messageOf(error),
-    retry: retryOf(error),
-    ...(code === undefined ? {} : { code }),
-    ...(remedy === undefined ? {} : { remedy }),
-  };
 }

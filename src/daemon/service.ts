@@ -164,7 +164,23 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let stopping = false;
   const readiness = () => (stopping ? { ready: false, because: 'stopping' } : readinessOf(engine.pending));
   const redact = (text: string): string => secrets.redact(text);
-  const listener = opening.use(await startListener({ address, token, operations, metrics, readiness, redact, log }));
+  const listener = opening.use(
+    await startListener({
+      address,
+      rootToken: token,
+      version: options.version,
+      ledger,
+      platforms: engine.platforms,
+      checkTrigger: async () => [],
+      hold: (value) => secrets.hold(value),
+      now: () => timers.now(),
+      operations,
+      metrics,
+      readiness,
+      redact,
+      log,
+    }),
+  );
   const url = urlOf(listener);
   opening.defer(announce(options.stateDir, { ...listener, url, startedAt: timers.now() }));
   lock.announce({ listen: `${listener.host}:${listener.port}` });

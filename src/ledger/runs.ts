@@ -84,7 +84,7 @@ export class Runs {
                execution = coalesce(execution, ?3), reply = CASE WHEN idempotency_key IS NULL THEN NULL ELSE ?4 END
              WHERE correlation = ?5`,
           )
-          .run(state, text, execution, reply === undefined ? null : JSON.stringify(reply), correlation);
+          .run(state, text, execution, reply === undefined ? null : this.#json(reply), correlation);
       },
       'process',
     );
@@ -229,6 +229,10 @@ export class Runs {
     this.#database.prepare(FORGET_REPLIES).run(replies);
     this.#database.prepare(PRUNE_ASKED).run(asked);
     this.#database.prepare(PRUNE_SEEN).run(seen);
+  }
+
+  #json(reply: Reply): string {
+    return JSON.stringify(reply, (_, value: unknown) => (typeof value === 'string' ? this.#redact(value) : value));
   }
 
   #text(text: string): string {
