@@ -6,6 +6,8 @@ import type { Seal } from '../secrets/seal.ts';
 import { ARCHIVE_LIMITS, Archive } from './archive.ts';
 import { Audit } from './audit.ts';
 import type { ArchivedCopy, ArchiveLimits, ArchiveQuery } from './archive.ts';
+import type { BusLimits } from './bus-limits.ts';
+import { Bus } from './bus.ts';
 import { connectForReading, Database, emptyDatabase } from './database.ts';
 import { Events, EVENTS_KEPT } from './events.ts';
 import type { EventQuery, LedgerEvent } from './events.ts';
@@ -40,6 +42,7 @@ export interface LedgerOptions {
     readonly archive?: Partial<ArchiveLimits>;
     readonly history?: Partial<HistoryLimits>;
     readonly events?: number;
+    readonly bus?: Partial<BusLimits>;
   };
 }
 
@@ -67,6 +70,9 @@ export class Ledger implements Disposable {
   readonly #standing: Standing;
   readonly #events: Events;
   readonly #now: () => number;
+  readonly #redact: (text: string) => string;
+  readonly #busLimits: Partial<BusLimits>;
+  #bus: Bus | undefined;
   #lock: StateLock | undefined;
 
   private constructor(database: Database, options: LedgerOptions, recovery?: Recovery) {
@@ -74,6 +80,8 @@ export class Ledger implements Disposable {
     this.recovery = recovery;
     this.#database = database;
     this.#now = now;
+    this.#redact = redact;
+    this.#busLimits = limits.bus ?? {};
     this.#ownership = new Ownership(database);
     this.#archive = new Archive(database, { ...ARCHIVE_LIMITS, ...limits.archive }, now);
     this.#history = new History(database, { ...HISTORY_LIMITS, ...limits.history }, redact);
@@ -117,6 +125,12 @@ export class Ledger implements Disposable {
     } catch (error) {
       throw ledgerError(error, 'open', file);
     }
+  }
+
+  /** Events and their deliveries. Made when first asked for: a reader may have a file before it that knows none yet. */
+  get bus(): Bus {
+    const options = { redact: this.#redact, now: this.#now, limits: this.#busLimits };
+    return (this.#bus ??= new Bus(this.#database, options));
   }
 
   /** Where `apply` writes what it is about to do and what came of it. */
