@@ -170,8 +170,10 @@ describe('Running a workflow of Node-RED on demand', () => {
   });
 
   it('refuses a workflow that is not active, a subflow, and one that is not there', async () => {
-    expect(await failure(run('off'))).to.include({ code: 'not-triggerable', retry: 'never' });
-    expect((await failure(run('part'))).code).to.equal('not-triggerable');
+    const off = await failure(run('off'));
+    expect(off).to.include({ code: 'not-triggerable', retry: 'never', remedy: 'Set spec.active to true and sync.' });
+    expect(await failure(run('part'))).to.include({ code: 'not-triggerable', remedy: 'Run a tab that uses it.' });
+    expect(requests(/./), 'nothing was sent').to.equal(0);
     expect(await failure(run('gone'))).to.include({ code: 'not-found', retry: 'never' });
     expect((await failure(run('orders-fn'))).code).to.equal('not-found');
   });
