@@ -44,7 +44,9 @@ export class Verification {
     const [key, other] = [keys[0] ?? Buffer.alloc(0), keys[1] ?? keys[0] ?? Buffer.alloc(0)];
     // Whoever knows that a key is empty can sign.
     this.#usable = key.length > 0;
-    const signed = standard ? `${single(headers, 'webhook-id')}.${single(headers, 'webhook-timestamp')}.` : '';
+    const prefix = standard ? `${single(headers, 'webhook-id')}.${single(headers, 'webhook-timestamp')}.` : '';
+    // Node reads headers as Latin-1; this gives back the bytes that were sent and signed.
+    const signed = Buffer.from(prefix, 'latin1');
     this.#macs = [createHmac('sha256', key).update(signed), createHmac('sha256', other).update(signed)];
   }
 
@@ -98,7 +100,7 @@ function standardKeys(secret: string): readonly Buffer[] {
 }
 
 function tokenIn(headers: IncomingHttpHeaders, name: string): string {
-  const sent = single(headers, name);
+  const sent = Buffer.from(single(headers, name), 'latin1').toString('utf8');
   return name === 'authorization' ? (/^Bearer +(\S{1,4096})$/i.exec(sent)?.[1] ?? '') : sent;
 }
 
