@@ -1,39 +1,58 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { ReconcilerError } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { DRIVERS } from '../drivers/index.ts';
 import { loadConfiguration } from '../manifest/configuration.ts';
 import type { Configured } from '../manifest/configuration.ts';
+import { API_VERSION } from '../manifest/metadata.ts';
 import type { Platform } from '../manifest/platform.ts';
+import type { Plugin } from '../manifest/plugin.ts';
 import { didYouMean } from '../manifest/suggest.ts';
 import type { Sync } from '../manifest/sync.ts';
+import { openFolder } from '../plugins/folder.ts';
 
-/** What the configuration says: Platforms and Syncs by name. */
+/** What the configuration says: Platforms, Syncs and Plugins by name. */
 export interface Configuration {
   readonly platforms: ReadonlyMap<string, Platform>;
   readonly syncs: ReadonlyMap<string, Sync>;
+  readonly plugins: ReadonlyMap<string, Plugin>;
   readonly problems: readonly Problem[];
   /** Folder from which relative paths count. */
   readonly baseDir: string;
 }
 
 /**
- * Reads Platforms and Syncs from one file, or from every `.yaml`, `.yml` and `.json` below a folder. Whatever is wrong in
- * a text is a problem; all of them are told at once.
+ * Reads Platforms, Syncs and Plugins from one file, or from every `.yaml`, `.yml` and `.json` below a folder. Whatever is
+ * wrong in a text is a problem; all of them are told at once.
  * @throws ReconcilerError 'never' (`configuration-missing`) when there is nothing to read.
  */
 export async function readConfiguration(path: string): Promise<Configuration> {
   const root = resolve(path);
   const files = await filesAt(root);
   const texts = await Promise.all(files.map(async (file) => ({ path: file, text: await readFile(file, 'utf8') })));
-  const { platforms, syncs, problems } = loadConfiguration(texts);
+  const baseDir = files.length === 1 && files[0] === root ? dirname(root) : root;
+  const all = loadConfiguration(texts);
+  const own = texts.filter((text) => !isOfPlugin(text, all.plugins, baseDir));
+  const { platforms, syncs, plugins, problems } = own.length === texts.length ? all : loadConfiguration(own);
+  const faults = await pluginProblems(plugins, baseDir);
   return {
     platforms: documents(platforms),
     syncs: documents(syncs),
-    problems: [...problems, ...driverProblems(platforms)],
-    baseDir: files.length === 1 && files[0] === root ? dirname(root) : root,
+    plugins: documents(plugins),
+    problems: [...problems, ...driverProblems(platforms), ...faults],
+    baseDir,
   };
+}
+
+/** What lies in a plugin's folder belongs to its code (a package.json, tables), unless it says that it is Plumbline's. */
+function isOfPlugin(
+  { path, text }: { readonly path: string; readonly text: string },
+  plugins: ReadonlyMap<string, Configured<Plugin>>,
+  baseDir: string,
+): boolean {
+  if (text.includes(API_VERSION)) return false;
+  return [...plugins.values()].some(({ document }) => path.startsWith(resolve(baseDir, document.spec.folder) + sep));
 }
 
 /** Everything that is wrong with a configuration. @throws ReconcilerError as `readConfiguration` */
@@ -54,6 +73,27 @@ async function filesAt(root: string): Promise<readonly string[]> {
       remedy: 'Write one (see the README), name another with --config, or try `plumbline demo`.',
     });
   }
+}
+
+/** The manifest room reads no folders; here they are looked at. */
+async function pluginProblems(
+  plugins: ReadonlyMap<string, Configured<Plugin>>,
+  baseDir: string,
+): Promise<readonly Problem[]> {
+  const found = await Promise.all(
+    [...plugins].map(async ([name, { document, at }]): Promise<readonly Problem[]> => {
+      const { folder, entry } = document.spec;
+      try {
+        await openFolder({ name, folder, entry, baseDir });
+        return [];
+      } catch (error) {
+        if (!(error instanceof ReconcilerError)) throw error;
+        const { message, remedy = '' } = error;
+        return [{ origin: at(['spec', 'folder']), message, remedy, severity: 'error', key: `Plugin/${name}` }];
+      }
+    }),
+  );
+  return found.flat();
 }
 
 /** The manifest room knows no drivers; here they are known. */

@@ -1,5 +1,6 @@
 import type { Origin, Problem } from '../errors.ts';
 import { formatOrigin } from '../errors.ts';
+import { checkPlugins, checkSyncs } from './configuration-references.ts';
 import { NOT_ENFORCED } from './fields.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { KINDS } from './manifest.ts';
@@ -7,19 +8,23 @@ import type { JsonValue } from './manifest.ts';
 import { API_VERSION } from './metadata.ts';
 import { findPlace } from './places.ts';
 import type { Platform } from './platform.ts';
+import type { Plugin } from './plugin.ts';
 import { isObject, valueAt } from './pointer.ts';
 import { check } from './problems.ts';
 import { CONFIGURATION_SCHEMAS, KINDS_NOT_ENFORCED } from './schemas.ts';
+import type { ConfigurationKind } from './schemas.ts';
 import { foldName } from './slug.ts';
 import { didYouMean } from './suggest.ts';
 import type { Sync } from './sync.ts';
 import { parseTrees } from './yaml-tree.ts';
 import type { Tree } from './yaml-tree.ts';
 
-/** A Platform or Sync that is in order, and where it was written. */
+/** A Platform, Sync or Plugin that is in order, and where it was written. */
 export interface Configured<Document> {
   readonly document: Document;
   readonly origin: Origin;
+  /** Where a field of it was written; the document's start when it was not written at all. */
+  readonly at: (path: readonly PropertyKey[]) => Origin;
 }
 
 /** What the daemon is configured with. Broken documents are left out and told as problems. */
@@ -27,20 +32,25 @@ export interface Configuration {
   /** By name. */
   readonly platforms: ReadonlyMap<string, Configured<Platform>>;
   readonly syncs: ReadonlyMap<string, Configured<Sync>>;
+  readonly plugins: ReadonlyMap<string, Configured<Plugin>>;
   readonly problems: readonly Problem[];
 }
 
+type Document = Platform | Sync | Plugin;
+
+/** One document as it was read, with its places. */
 interface Entry {
-  readonly kind: 'Platform' | 'Sync';
+  readonly kind: ConfigurationKind;
   readonly name: string;
   readonly file: string;
   readonly tree: Tree;
-  readonly document: Platform | Sync;
+  readonly document: Document;
 }
 
 /**
- * Reads the daemon's own configuration: Platform and Sync documents, YAML or JSON. Durations come out in milliseconds and
- * defaults filled in. A Sync whose platform or dependencies do not hold is a problem and left out.
+ * Reads the daemon's own configuration: Platform, Sync and Plugin documents, YAML or JSON. Durations come out in
+ * milliseconds and defaults filled in. A Sync whose platform or dependencies do not hold is a problem and left out, and so
+ * is a Plugin that names a platform which is not there.
  */
 export function loadConfiguration(files: readonly { readonly path: string; readonly text: string }[]): Configuration {
   const problems: Problem[] = [];
@@ -54,19 +64,22 @@ export function loadConfiguration(files: readonly { readonly path: string; reado
   const distinct = withoutDuplicates(entries, problems);
   const platforms = new Map<string, Configured<Platform>>();
   const syncs = new Map<string, Configured<Sync>>();
+  const plugins = new Map<string, Configured<Plugin>>();
   for (const { kind, name, file, tree, document } of distinct) {
-    const origin = { file, ...tree.start };
-    if (kind === 'Platform') platforms.set(name, { document: document as Platform, origin });
-    else syncs.set(name, { document: document as Sync, origin });
+    const where = { origin: { file, ...tree.start }, at: (path: readonly PropertyKey[]) => originOf(file, tree, path) };
+    if (kind === 'Platform') platforms.set(name, { document: document as Platform, ...where });
+    else if (kind === 'Sync') syncs.set(name, { document: document as Sync, ...where });
+    else plugins.set(name, { document: document as Plugin, ...where });
   }
-  checkSyncs(distinct, { platforms, syncs, problems });
+  checkSyncs({ platforms, syncs, problems });
+  checkPlugins({ platforms, plugins, problems });
   problems.sort(
     (one, other) =>
       compare(one.origin.file, other.origin.file) ||
       one.origin.line - other.origin.line ||
       one.origin.column - other.origin.column,
   );
-  return { platforms, syncs, problems };
+  return { platforms, syncs, plugins, problems };
 }
 
 function compare(left: string, right: string): number {
@@ -82,7 +95,7 @@ function readEntry(file: string, tree: Tree, problems: Problem[]): Entry | undef
     problems.push({ origin: { file, line, column }, message: `${message}.`, remedy, severity: 'error', ...key });
   }
   if (tree.faults.length > 0 || value === undefined || value === null) return undefined;
-  if (kind !== 'Platform' && kind !== 'Sync') {
+  if (!isConfigurationKind(kind)) {
     problems.push({ origin: originOf(file, tree, ['kind']), ...wrongKind(value, kind), severity: 'error', ...key });
     return undefined;
   }
@@ -97,16 +110,17 @@ function readEntry(file: string, tree: Tree, problems: Problem[]): Entry | undef
     name: typeof name === 'string' ? name : '',
     file,
     tree,
-    document: checked.data as unknown as Platform | Sync,
+    document: checked.data as unknown as Document,
   };
 }
 
 function wrongKind(value: JsonValue, kind: JsonValue | undefined): { message: string; remedy: string } {
   const known = Object.keys(CONFIGURATION_SCHEMAS);
+  const named = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(known);
   if (!isObject(value) || typeof kind !== 'string') {
     return {
-      message: 'this is no Platform or Sync: kind is missing.',
-      remedy: `Write apiVersion: ${API_VERSION} and kind: Platform or Sync.`,
+      message: `this is no ${named}: kind is missing.`,
+      remedy: `Write apiVersion: ${API_VERSION} and kind: ${named}.`,
     };
   }
   if ((KINDS as readonly string[]).includes(kind)) {
@@ -116,8 +130,12 @@ function wrongKind(value: JsonValue, kind: JsonValue | undefined): { message: st
     return { message: `${kind} is ${NOT_ENFORCED}.`, remedy: 'Remove it until it is.' };
   return {
     message: `unknown kind "${kind}".`,
-    remedy: didYouMean(kind, known, `Kinds here are ${known.join(' and ')}.`),
+    remedy: didYouMean(kind, known, `Kinds here are ${known.join(', ')}.`),
   };
+}
+
+function isConfigurationKind(word: JsonValue | undefined): word is ConfigurationKind {
+  return typeof word === 'string' && Object.hasOwn(CONFIGURATION_SCHEMAS, word);
 }
 
 function originOf(file: string, tree: Tree, path: readonly PropertyKey[]): Origin {
@@ -149,79 +167,4 @@ function withoutDuplicates(entries: readonly Entry[], problems: Problem[]): read
     }
     return [];
   });
-}
-
-interface Checking {
-  readonly platforms: ReadonlyMap<string, Configured<Platform>>;
-  readonly syncs: Map<string, Configured<Sync>>;
-  readonly problems: Problem[];
-}
-
-function checkSyncs(entries: readonly Entry[], { platforms, syncs, problems }: Checking): void {
-  const all = new Map(syncs);
-  for (const entry of entries) {
-    const sync = all.get(entry.name)?.document;
-    if (entry.kind !== 'Sync' || sync === undefined) continue;
-    const refuse = (path: readonly PropertyKey[], message: string, remedy: string): void => {
-      problems.push({
-        origin: originOf(entry.file, entry.tree, path),
-        message,
-        remedy,
-        severity: 'error',
-        key: `Sync/${entry.name}`,
-      });
-      syncs.delete(entry.name);
-    };
-    const { platform, platformSelector, dependsOn } = sync.spec;
-    if (platform !== undefined && !platforms.has(platform)) {
-      refuse(
-        ['spec', 'platform'],
-        `spec.platform refers to Platform/${platform}, which is not configured or has a problem itself.`,
-        didYouMean(platform, platforms.keys(), 'Add it, or correct the name.'),
-      );
-    }
-    if (platformSelector !== undefined && selectPlatforms(platforms, platformSelector.matchLabels).length === 0) {
-      refuse(
-        ['spec', 'platformSelector'],
-        'spec.platformSelector matches no Platform.',
-        'Label a Platform so, or correct the labels.',
-      );
-    }
-    for (const [index, name] of dependsOn.entries()) {
-      const path = ['spec', 'dependsOn', index];
-      if (!all.has(name))
-        refuse(
-          path,
-          `spec.dependsOn refers to Sync/${name}, which is not configured or has a problem itself.`,
-          didYouMean(name, all.keys(), 'Add it, or correct the name.'),
-        );
-      else if (reaches(all, name, entry.name))
-        refuse(path, `Sync/${entry.name} and Sync/${name} wait for each other.`, 'Remove one of the two dependsOn.');
-    }
-  }
-}
-
-/** Names of the Platforms that carry all of these labels, sorted. */
-function selectPlatforms(
-  platforms: Configuration['platforms'],
-  labels: Readonly<Record<string, string>>,
-): readonly string[] {
-  const matches = ({ document }: Configured<Platform>): boolean =>
-    Object.entries(labels).every(([name, value]) => document.metadata.labels[name] === value);
-  return [...platforms]
-    .filter(([, platform]) => matches(platform))
-    .map(([name]) => name)
-    .sort();
-}
-
-function reaches(syncs: ReadonlyMap<string, Configured<Sync>>, from: string, to: string): boolean {
-  const seen = new Set<string>();
-  const open = [from];
-  for (let name = open.pop(); name !== undefined; name = open.pop()) {
-    if (name === to) return true;
-    if (seen.has(name)) continue;
-    seen.add(name);
-    open.push(...(syncs.get(name)?.document.spec.dependsOn ?? []));
-  }
-  return false;
 }

@@ -3,6 +3,9 @@ import { AnyObject, Duration, EventPattern, Name, refusal, Text } from './fields
 import { KINDS } from './manifest.ts';
 import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
 
+/** Milliseconds that a call may take at most: a pass that takes access away must not wait for longer (law 16). */
+const LONGEST = 60_000;
+
 /** Foreign code that is asked: what it is asked about, and what it may use. Comes from configuration only. */
 export const Plugin = z.strictObject({
   apiVersion: ApiVersion,
@@ -10,7 +13,9 @@ export const Plugin = z.strictObject({
   metadata: ConfigurationMetadata.describe('Identity, labels and annotations.'),
   spec: z
     .strictObject({
-      folder: Text.describe('Folder of the plugin, relative to the configuration file: all that its code may read.'),
+      folder: Text.describe(
+        'Folder of the plugin, relative to the folder of the configuration: all that its code may read. It has no environment, writes no files and starts no processes; the network, local sockets included, is open to it.',
+      ),
       entry: z
         .string()
         .regex(/^(?!\.\.?(\/|$))[\w.-]+(\/[\w.-]+)*\.m?js$/, {
@@ -38,9 +43,25 @@ export const Plugin = z.strictObject({
       settings: AnyObject.prefault({}).describe('Handed to the plugin with every call; no secrets.'),
       limits: z
         .strictObject({
-          timeout: Duration.prefault('5s').describe('Time for one call.'),
-          memory: z.int().min(16).max(4096).default(128).describe('Memory of the process in MiB.'),
-          output: z.int().min(1).max(65_536).default(1024).describe('Most that one call may answer or print, in KiB.'),
+          timeout: Duration.refine((milliseconds) => milliseconds >= 1 && milliseconds <= LONGEST, {
+            error: refusal('is not between 1ms and 60s', 'Write a shorter or longer one, such as 5s.'),
+          })
+            .prefault('5s')
+            .describe('Time for one call, at most 60s.'),
+          memory: z
+            .int()
+            .min(16)
+            .max(4096)
+            .default(128)
+            .describe(
+              'Memory in MiB that its code may use in one process, beside the runtime itself (about 60); what lies outside of the JavaScript heap is watched on Linux only.',
+            ),
+          output: z
+            .int()
+            .min(1)
+            .max(65_536)
+            .default(1024)
+            .describe('Most that one call may answer, and print, in KiB.'),
           processes: z
             .int()
             .min(1)
@@ -50,6 +71,15 @@ export const Plugin = z.strictObject({
         })
         .prefault({})
         .describe('What a call may use; beyond it the process is killed.'),
+    })
+    .check((context) => {
+      const { triggers, changes, events } = context.value;
+      if (triggers !== undefined || changes !== undefined || events.length > 0) return;
+      const message = refusal(
+        'is asked about nothing',
+        'Add triggers: {}, changes: {}, or the types of events that it wants.',
+      );
+      context.issues.push({ code: 'custom', input: context.value, path: [], message });
     })
     .describe('What it is asked about, and what it may use.'),
 });

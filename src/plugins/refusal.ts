@@ -36,7 +36,7 @@ export function refusalsOf(plugin: string, verdict: Verdict, redact: (text: stri
   return (parsed.data.refusals ?? []).map((one) => ({
     plugin,
     message: `${said(plugin, wordsOf(redact(one.message)))}.`,
-    remedy: one.remedy === undefined ? remedy : wordsOf(redact(one.remedy)),
+    remedy: one.remedy === undefined ? remedy : `${wordsOf(redact(one.remedy))}.`,
     ...(one.key === undefined ? {} : { key: one.key }),
   }));
 }

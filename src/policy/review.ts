@@ -10,6 +10,8 @@ export interface Rules {
   readonly suspended?: string;
   /** Why another Sync has to succeed first. */
   readonly waits?: string;
+  /** What somebody who was asked refuses, and why. */
+  readonly refused?: ReadonlyMap<Key, Reason>;
 }
 
 /**
@@ -17,11 +19,24 @@ export interface Rules {
  * given in milliseconds since 1970.
  */
 export function review(plan: Plan, rules: Rules, now: number): ReadonlyMap<Key, Reason> {
-  const reason = suspended(rules) ?? waiting(rules) ?? closed(rules, now);
-  if (reason === undefined) return new Map();
+  const general = suspended(rules) ?? waiting(rules) ?? closed(rules, now);
+  const { refused } = rules;
+  if (general === undefined && (refused === undefined || refused.size === 0)) return new Map();
   const changes = plan.stages.flat();
   const passes = neededToRevoke(changes);
-  return new Map(changes.flatMap((change) => (passes.has(change.key) ? [] : [[change.key, reason] as const])));
+  return new Map(
+    changes.flatMap(({ key }) => {
+      const reason = passes.has(key) ? undefined : (general ?? refused?.get(key));
+      return reason === undefined ? [] : [[key, reason] as const];
+    }),
+  );
+}
+
+/** Changes that may be refused: whatever gives or makes something, unless access cannot be taken away without it. */
+export function refusable(plan: Plan): readonly Change[] {
+  const changes = plan.stages.flat();
+  const passes = neededToRevoke(changes);
+  return changes.filter(({ key, verb }) => verb !== 'delete' && verb !== 'release' && !passes.has(key));
 }
 
 /** Revocations, and what has to be made so that they can be carried out (the narrower role that replaces a wide one). */

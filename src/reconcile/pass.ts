@@ -2,6 +2,7 @@ import type { Driver } from '../drivers/driver.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ManifestLoader } from '../manifest/load.ts';
 import type { Terms } from '../plan/terms.ts';
+import type { ChangeChecks } from '../plugins/changes.ts';
 import type { Rules } from '../policy/review.ts';
 import type { Trigger } from '../report/pass-report.ts';
 import type { SecretScope, Secrets } from '../secrets/secrets.ts';
@@ -21,6 +22,8 @@ export interface Pass {
   readonly secretScope: SecretScope;
   readonly terms: Terms;
   readonly rules: Rules;
+  /** Plugins that look at what would be changed; nobody is asked when absent. */
+  readonly checkChanges?: ChangeChecks;
   readonly trigger: Trigger;
   /** `plan` stops at the Plan value and writes nothing; `apply` goes on. */
   readonly mode: 'plan' | 'apply';

@@ -7,8 +7,8 @@ import { match } from '../plan/match.ts';
 import type { Match, Matches } from '../plan/matches.ts';
 import { Observation, kindOf } from '../plan/observation.ts';
 import type { DesiredObject, LedgerView, Plan, WithheldCode } from '../plan/types.ts';
-import { review } from '../policy/review.ts';
 import type { Snapshot } from '../source/source.ts';
+import { permitted } from './asked.ts';
 import { claimedTwice } from './claimed.ts';
 import { isComplete, remember, rememberPlatform } from './closing.ts';
 import { contentOf, normalizeAll, type Normalized } from './desired.ts';
@@ -71,7 +71,7 @@ export async function planPass(
     now: pass.clock(),
   });
   const content = executionOf(pass, { manifests, objects, view, observation, matches, signal });
-  const allowed = withhold(drafted, review(drafted, pass.rules, pass.clock()));
+  const allowed = await permitted(pass, drafted, manifests, signal);
   const plan = restrict(withhold(allowed, await refusals(pass, allowed, content, signal)), pass.only);
   const complete = isComplete(observation, seen.kinds);
   return {
