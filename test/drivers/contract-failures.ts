@@ -9,6 +9,7 @@ import {
   find,
   get,
   inStages,
+  isAsMeant,
   never,
   observe,
   stepFor,
@@ -156,9 +157,11 @@ export function describeFailures({ harness, platform, proxy, law }: Bench): void
       const seen = await observe(driver);
       await succeed(
         driver,
-        stage.flatMap((sample) =>
-          find(seen, sample, driver) === undefined ? [stepFor('create', sample, driver)] : [],
-        ),
+        stage.flatMap((sample) => {
+          const at = find(seen, sample, driver);
+          if (at === undefined) return [stepFor('create', sample, driver)];
+          return isAsMeant(at, sample, driver) ? [] : [stepFor('update', sample, driver, { at })];
+        }),
       );
     }
     for (const sample of wanted) expectContent(await get(driver, sample), sample, driver);
