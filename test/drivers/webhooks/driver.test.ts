@@ -91,12 +91,12 @@ describe('A driver with webhooks', () => {
     expect([...seen.listed.keys()]).to.have.members(KINDS);
     expect(inner.about.filter((one) => one.startsWith('Webhook'))).to.deep.equal([]);
     expect(driver.idFor?.(OWNER, 'Webhook/hook')).to.equal(undefined);
+    const at = await get(driver, hook());
     inner.asked.splice(0);
-    const [sample] = [hook({ title: 'Second' })];
-    await succeed(driver, [stepFor('create', sample, driver)]);
-    expect(await driver.preflight?.([stepFor('create', sample, driver)], never)).to.deep.equal([]);
+    await succeed(driver, [stepFor('update', hook({ title: 'Second' }), driver, { at })]);
+    expect(await driver.preflight?.([stepFor('create', hook(), driver)], never)).to.deep.equal([]);
     await observe(driver, { kinds: ['Webhook'] });
-    driver.toManifest?.(await get(driver, sample).finally(() => inner.asked.splice(0)));
+    driver.toManifest?.(at);
     expect(inner.asked).to.deep.equal([]);
   });
 
@@ -147,6 +147,17 @@ describe('A driver with webhooks', () => {
     await succeed(driver, [step]);
     expect((await get(driver, hook())).value['url']).to.equal('https://b.example/');
     expect((await get(driver, hook())).marker?.key).to.equal('Webhook/hook');
+  });
+
+  it('deletes what was looked at, and nothing that was changed since', async () => {
+    await succeed(driver, [stepFor('create', hook(), driver)]);
+    const looked = await get(driver, hook());
+    await update(hook({ url: 'https://b.example/' }), '/url')();
+    const [late] = await apply(driver, [stepFor('delete', hook(), driver, { at: looked })]);
+    expect(late?.status === 'failed' && [late.error.code, late.error.retry]).to.deep.equal(['stale', 'replan']);
+    expect(webhooks.list()).to.have.length(1);
+    await succeed(driver, [stepFor('delete', hook(), driver, { at: await get(driver, hook()) })]);
+    expect(webhooks.list()).to.deep.equal([]);
   });
 
   it('releases what is released already, or gone, without a write', async () => {
