@@ -87,7 +87,8 @@ export function answerClientErrors(
   reports: GatewayReports,
 ): (error: NodeJS.ErrnoException, socket: Socket) => void {
   return (error, socket) => {
-    if (error.code === 'ECONNRESET' || socket.destroyed) return;
+    // What still comes in after the answer is no second request.
+    if (error.code === 'ECONNRESET' || socket.destroyed || socket.writableEnded) return;
     const { status, reason } = statusOf(error.code);
     reports.refused(name, reason);
     reports.request(name, 'none', status, 0);

@@ -82,6 +82,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
       connectionsCheckingInterval: limits.checkEvery,
       // A flag of the process must not bring back what lets two servers read one request in two ways.
       insecureHTTPParser: false,
+      // Looked at below, so that this refusal too looks like all others.
+      requireHostHeader: false,
     },
   });
   capConnections(server.server, { name, limits, trustedProxies, reports });
@@ -101,6 +103,10 @@ function keepBodiesRaw(server: FastifyInstance): void {
 function addGuards(server: FastifyInstance, { name, bodyLimit, reports }: ServerOptions, limits: ServerLimits): void {
   server.addHook('onRequest', async (request, reply) => {
     plainHeaders(reply);
+    if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
+      reports.refused(name, 'malformed');
+      return refuse(reply.header('connection', 'close'), commonRefusal(400));
+    }
     if (request.raw.rawHeaders.length > 2 * limits.headerCount) {
       reports.refused(name, 'size');
       return refuse(reply, commonRefusal(431));
