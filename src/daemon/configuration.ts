@@ -4,7 +4,7 @@ import { ReconcilerError } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { DRIVERS } from '../drivers/index.ts';
 import { loadConfiguration } from '../manifest/configuration.ts';
-import type { Configured } from '../manifest/configuration.ts';
+import type { Configured } from '../manifest/configured.ts';
 import { API_VERSION } from '../manifest/metadata.ts';
 import type { Platform } from '../manifest/platform.ts';
 import type { Plugin } from '../manifest/plugin.ts';

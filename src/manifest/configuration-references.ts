@@ -1,5 +1,5 @@
 import type { Problem } from '../errors.ts';
-import type { Configured } from './configuration.ts';
+import type { Configured } from './configured.ts';
 import type { Platform } from './platform.ts';
 import type { Plugin } from './plugin.ts';
 import { didYouMean } from './suggest.ts';

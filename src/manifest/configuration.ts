@@ -1,6 +1,7 @@
 import type { Origin, Problem } from '../errors.ts';
 import { formatOrigin } from '../errors.ts';
 import { checkPlugins, checkSyncs } from './configuration-references.ts';
+import type { Configured } from './configured.ts';
 import { NOT_ENFORCED } from './fields.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { KINDS } from './manifest.ts';
@@ -18,14 +19,6 @@ import { didYouMean } from './suggest.ts';
 import type { Sync } from './sync.ts';
 import { parseTrees } from './yaml-tree.ts';
 import type { Tree } from './yaml-tree.ts';
-
-/** A Platform, Sync or Plugin that is in order, and where it was written. */
-export interface Configured<Document> {
-  readonly document: Document;
-  readonly origin: Origin;
-  /** Where a field of it was written; the document's start when it was not written at all. */
-  readonly at: (path: readonly PropertyKey[]) => Origin;
-}
 
 /** What the daemon is configured with. Broken documents are left out and told as problems. */
 export interface Configuration {
