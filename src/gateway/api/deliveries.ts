@@ -1,111 +1,98 @@
 import { z } from 'zod';
+import type { DeliveryQuery, ListedDelivery } from '../../ledger/bus-list.ts';
+import type { ReplaySelection } from '../../ledger/bus-replay.ts';
 import { route } from './route.ts';
 import type { Given, Need, Route } from './route.ts';
 import { PathName } from './shapes.ts';
 
-/** An event on its way to a webhook or a plugin. Times are milliseconds since 1970. */
-export interface Delivery {
-  readonly id: string;
-  readonly platform: string;
-  /** Id of the event, its source and its type. */
-  readonly event: string;
-  readonly source: string;
-  readonly type: string;
-  readonly subject?: string;
-  /** Who gets it: `webhook/<id>` or `plugin/<name>`. */
-  readonly handler: string;
-  readonly state: 'pending' | 'dead';
-  readonly attempts: number;
-  readonly since: number;
-  readonly nextAt?: number;
-  /** Why the last attempt failed. */
-  readonly because?: string;
-}
-
-/** Which deliveries are meant. */
-export interface DeliveryQuery {
-  readonly platform?: string;
-  readonly state?: 'pending' | 'dead';
-  readonly limit: number;
-}
-
 /** The bus, as far as people look into it. */
 export interface Deliveries {
-  list(query: DeliveryQuery): Promise<readonly Delivery[]> | readonly Delivery[];
-  /** Delivers dead ones again: those of these ids, or all of the platform, or all. @returns how many. */
-  replay(which: { readonly platform?: string; readonly ids?: readonly string[] }): Promise<number> | number;
+  list(query: DeliveryQuery): readonly ListedDelivery[];
+  /** Delivers again; also what was delivered, so receivers have to know ids they have seen. */
+  replay(selection: ReplaySelection): Promise<{ readonly replayed: number; readonly skipped: number }>;
 }
 
+const Time = z.iso.datetime();
 const DeliveryJson = z
   .strictObject({
     id: z.string(),
-    platform: z.string(),
-    event: z.string(),
-    source: z.string(),
-    type: z.string(),
-    subject: z.string().optional(),
-    handler: z.string(),
-    state: z.enum(['pending', 'dead']),
+    handler: z.string().describe('Who gets it: webhook/<id> or plugin/<name>.'),
+    state: z.enum(['pending', 'done', 'dead']),
     attempts: z.int(),
-    since: z.iso.datetime(),
-    nextAt: z.iso.datetime().optional(),
-    because: z.string().optional(),
+    since: Time,
+    nextAt: Time.optional(),
+    endedAt: Time.optional(),
+    error: z.string().optional().describe('Why the last attempt failed.'),
+    event: z.strictObject({
+      id: z.string(),
+      source: z.string(),
+      type: z.string(),
+      subject: z.string().optional(),
+      platform: z.string(),
+    }),
   })
   .meta({ id: 'Delivery' });
 const DeliveryList = z.strictObject({ deliveries: z.array(DeliveryJson) }).meta({ id: 'DeliveryList' });
-const Replayed = z.strictObject({ replayed: z.int() }).meta({ id: 'Replayed' });
+const Replayed = z
+  .strictObject({ replayed: z.int(), skipped: z.int().describe('Not kept any more, or nobody gets them now.') })
+  .meta({ id: 'Replayed' });
+const Ids = z.array(z.string().min(1).max(300)).min(1).max(1000);
 const ReplayRequest = z
-  .strictObject({
-    ids: z.array(z.string().min(1).max(200)).min(1).max(1000).optional().describe('All dead ones when absent.'),
-  })
+  .union([
+    z.strictObject({ deliveries: Ids.describe('Deliveries of these ids.') }),
+    z.strictObject({ events: Ids.describe('Events of these ids, to all who get them.') }),
+    z.strictObject({ dead: z.string().min(1).max(300).describe('What was given up for this handler.') }),
+    z.strictObject({ since: Time.describe('Everything that arrived since then.') }),
+  ])
   .meta({ id: 'ReplayRequest' });
 
-const Platform = z.strictObject({ platform: PathName.optional().describe('Only those of that platform.') });
-const Query = Platform.extend({
-  state: z.enum(['pending', 'dead']).optional(),
+const Query = z.strictObject({
+  platform: PathName.optional().describe('Only those of that platform.'),
+  state: z.enum(['pending', 'done', 'dead']).optional(),
+  handler: z.string().max(300).optional(),
+  type: z.string().max(300).optional().describe('A type of events, or a pattern such as order.*'),
   limit: z.coerce.number().int().min(1).max(1000).default(100).describe('How many.'),
 });
 
-/** What the bus has still to deliver, and what it gave up. */
+/** What the bus has still to deliver, what it delivered, and what it gave up. */
 export function deliveryRoutes(deliveries: Deliveries): readonly Route[] {
-  const needs = (_params: Given, { platform }: Given): Need =>
-    platform === undefined ? { right: 'admin' } : { right: 'admin', platform };
   return [
     route({
       method: 'GET',
       path: '/deliveries',
       id: 'listDeliveries',
-      summary: 'Events that are not delivered yet, or were given up',
-      needs,
+      summary: 'Events that are delivered, are to be, or were given up',
+      needs: (_params: Given, { platform }: Given): Need =>
+        platform === undefined ? { right: 'admin' } : { right: 'admin', platform },
       query: Query,
       answers: { 200: DeliveryList },
-      handle: async ({ query: { platform, state, limit } }) => {
-        const which = { ...(platform === undefined ? {} : { platform }), ...(state === undefined ? {} : { state }) };
-        const found = await deliveries.list({ ...which, limit });
-        return { status: 200, body: { deliveries: found.map(deliveryJson) } };
+      handle: async ({ query }) => {
+        const which = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+        return { status: 200, body: { deliveries: deliveries.list(which).map(deliveryJson) } };
       },
     }),
     route({
       method: 'POST',
       path: '/deliveries/replay',
       id: 'replayDeliveries',
-      summary: 'Deliver again what was given up',
-      needs,
-      query: Platform,
+      summary: 'Deliver again',
+      needs: () => ({ right: 'admin' }),
       body: ReplayRequest,
       answers: { 200: Replayed },
-      handle: async ({ query: { platform }, body: { ids } }) => {
-        const which = { ...(platform === undefined ? {} : { platform }), ...(ids === undefined ? {} : { ids }) };
-        return { status: 200, body: { replayed: await deliveries.replay(which) } };
+      handle: async ({ body }) => {
+        const selection = 'since' in body ? { since: Date.parse(body.since) } : body;
+        const { replayed, skipped } = await deliveries.replay(selection);
+        return { status: 200, body: { replayed, skipped } };
       },
     }),
   ];
 }
 
-function deliveryJson({ since, nextAt, ...delivery }: Delivery) {
+function deliveryJson({ since, nextAt, endedAt, ...delivery }: ListedDelivery) {
   return {
     ...delivery,
     since: new Date(since).toISOString(),
     ...(nextAt === undefined ? {} : { nextAt: new Date(nextAt).toISOString() }),
+    ...(endedAt === undefined ? {} : { endedAt: new Date(endedAt).toISOString() }),
   };
 }

@@ -1,22 +1,20 @@
 import type { ReconcilerError } from '../../errors.ts';
+import type { PluginRefusal } from '../../plugins/refusal.ts';
 import { errorJson } from './error-json.ts';
 import { refused } from './route.ts';
 import type { Answer } from './route.ts';
 
-/** A plugin's no. */
-export interface TriggerRefusal {
-  readonly plugin: string;
-  /** Why, for who sent the input. */
-  readonly message: string;
-}
-
-export function refusedBy(refusals: readonly TriggerRefusal[], plugin: string): Answer {
-  return refused(422, {
-    code: 'refused-by-plugin',
-    message: refusals.map(({ message }) => message).join(' '),
-    remedy: 'Change the input; the platform has not been sent anything.',
-    plugin,
-  });
+/**
+ * What plugins have against the input. Where none of them could judge, nothing is wrong with the input and it may be sent
+ * again; it is not passed on either way.
+ */
+export function refusedBy(refusals: readonly [PluginRefusal, ...PluginRefusal[]]): Answer {
+  const judged = refusals.filter(({ error }) => error === undefined);
+  const [{ plugin, remedy }] = refusals;
+  const message = (judged.length === 0 ? refusals : judged).map((one) => one.message).join(' ');
+  if (judged[0] === undefined)
+    return refused(503, { code: 'plugin-failed', message, remedy, retry: 'backoff', retryAfter: 5000, plugin });
+  return refused(422, { code: 'refused-by-plugin', message, remedy: judged[0].remedy, plugin: judged[0].plugin });
 }
 
 export function cannot(driver: string): Answer {

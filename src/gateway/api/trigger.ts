@@ -6,6 +6,7 @@ import type { JsonValue } from '../../manifest/manifest.ts';
 import type { Owners } from '../../ledger/owners.ts';
 import type { KeyedRun, RunState, Wish } from '../../ledger/run.ts';
 import type { Runs } from '../../ledger/runs.ts';
+import type { PluginRefusal } from '../../plugins/refusal.ts';
 import type { GatewayReports } from '../../report/gateway-report.ts';
 import type { Log } from '../../report/log.ts';
 import type { Triggered } from '../../drivers/driver.ts';
@@ -13,7 +14,6 @@ import type { ConnectedPlatforms } from './platforms.ts';
 import { nothing, refused, route } from './route.ts';
 import type { Answer, Call, Route } from './route.ts';
 import { cannot, notBegun, refusedBy, unknown } from './trigger-answers.ts';
-import type { TriggerRefusal } from './trigger-answers.ts';
 import { ErrorBody, PathName, TriggerAnswer, TriggerRequest } from './shapes.ts';
 
 /** What is asked about before a workflow is run. */
@@ -25,7 +25,7 @@ export interface TriggerWish {
 }
 
 /** Asks whoever has a say. @returns the refusals, none when it may run. @throws ReconcilerError when nobody could say: then it does not run. */
-export type CheckTrigger = (wish: TriggerWish, signal: AbortSignal) => Promise<readonly TriggerRefusal[]>;
+export type CheckTrigger = (wish: TriggerWish, signal: AbortSignal) => Promise<readonly PluginRefusal[]>;
 
 export interface TriggerParts {
   readonly runs: Runs;
@@ -125,11 +125,10 @@ export class TriggerRoute {
     const { runs, platforms, checkTrigger, reports, signal: stopped } = this.#parts;
     const { platform, workflow, correlation, remote } = wish;
     const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST)]);
-    const refusals = await checkTrigger({ platform, workflow, input, ...entry }, signal);
-    const [refusal] = refusals;
+    const [refusal, ...more] = await checkTrigger({ platform, workflow, input, ...entry }, signal);
     if (refusal !== undefined) {
       reports.trigger(platform, workflow, 'refused');
-      return refusedBy(refusals, refusal.plugin);
+      return refusedBy([refusal, ...more]);
     }
     const driver = await platforms.driver(platform, signal);
     if (driver.trigger === undefined) {
