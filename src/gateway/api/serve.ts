@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
 import { ReconcilerError } from '../../errors.ts';
 import type { GatewayReports } from '../../report/gateway-report.ts';
 import type { Log } from '../../report/log.ts';
@@ -94,7 +95,7 @@ async function handled(route: Route, request: FastifyRequest, state: State | und
   if (params?.success === false) return refused(404, { code: 'not-found', message: 'There is nothing here.' });
   const query = route.query?.safeParse({ ...(request.query as object) });
   const body = route.body?.safeParse(sent.json);
-  const wrong = [...(query?.error?.issues ?? []), ...(body?.error?.issues ?? [])];
+  const wrong = [...(query?.error?.issues ?? []).map(unrepeated), ...(body?.error?.issues ?? [])];
   if (wrong.length > 0) return invalid(wrong);
   const call: Call = {
     caller,
@@ -122,6 +123,13 @@ function jsonSent(request: FastifyRequest): { readonly json: unknown } | Answer 
   const read = jsonOf(body);
   if ('json' in read) return read;
   return refused(400, { code: 'malformed', message: `The body cannot be taken: ${read.because}.` });
+}
+
+/** People who try where a token belongs put it into the query: what is not read there is not repeated either. */
+function unrepeated({ code, path, message }: z.core.$ZodIssue): Pick<z.core.$ZodIssue, 'path' | 'message'> {
+  return code === 'unrecognized_keys'
+    ? { path: ['query'], message: 'has a parameter that nobody reads' }
+    : { path, message };
 }
 
 function invalid(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): Answer {
