@@ -106,11 +106,14 @@ function filesOf(manifest: Exported, { kind }: RemoteObject, secrets: readonly s
   const folder = FOLDER[kind];
   const { name, definition } = manifest;
   const file = `${name}.json`;
-  const place = kind === 'AccessGrant' ? 'a password to each subject' : 'spec.secrets with a valueFrom for each';
+  const place: Partial<Record<Kind, string>> = {
+    AccessGrant: 'a password to each subject',
+    Webhook: 'spec.secret with its valueFrom in place of ignoreFields',
+  };
   const hint =
     secrets.length === 0
       ? ''
-      : `# The platform keeps ${secrets.join(', ')} to itself. To have git keep it, add ${place}.\n`;
+      : `# The platform keeps ${secrets.join(', ')} to itself. To have git keep it, add ${place[kind] ?? 'spec.secrets with a valueFrom for each'}.\n`;
   const text = hint + stringify(documentOf(kind, manifest), { lineWidth: 120 });
   const base = kind === 'AccessGrant' ? `${folder}/grant-${name}` : `${folder}/${name}`;
   return [

@@ -24,6 +24,7 @@ export class Webhooks implements WebhookRegister {
   readonly #database: Database;
   readonly #seal: Seal | undefined;
   readonly #now: () => number;
+  readonly #watchers = new Set<() => void>();
   readonly #all: StatementSync;
   readonly #ofPlatform: StatementSync;
   readonly #one: StatementSync;
@@ -53,6 +54,15 @@ export class Webhooks implements WebhookRegister {
     this.#secret = database.prepare('SELECT secret FROM webhook WHERE id = ?');
   }
 
+  /**
+   * Calls back after every write that changed something, by whomever: whoever delivers looks again. What it is called with must not throw.
+   * Ends when disposed.
+   */
+  watch(onChange: () => void): Disposable {
+    this.#watchers.add(onChange);
+    return { [Symbol.dispose]: () => void this.#watchers.delete(onChange) };
+  }
+
   list(platform?: string): readonly RegisteredWebhook[] {
     return this.#database.read('read the webhooks', () =>
       (platform === undefined ? this.#all.all() : this.#ofPlatform.all(platform)).map(webhookOf),
@@ -68,7 +78,7 @@ export class Webhooks implements WebhookRegister {
 
   create(draft: WebhookDraft, id: string = randomUUID()): RegisteredWebhook {
     const secret = this.#sealed(draft, id);
-    return this.#database.write('register the webhook', () => {
+    return this.#write('register the webhook', () => {
       if (this.#one.get(id) !== undefined) throw taken(id);
       const { platform, title, event, url, active, by } = draft;
       const at = Math.trunc(this.#now());
@@ -81,7 +91,7 @@ export class Webhooks implements WebhookRegister {
 
   update(id: string, draft: WebhookDraft, version?: string): RegisteredWebhook {
     const secret = this.#sealed(draft, id);
-    return this.#database.write('change the webhook', () => {
+    return this.#write('change the webhook', () => {
       const row = this.#one.get(id);
       if (row === undefined) throw absent(id);
       if (version !== undefined && row['version'] !== version) throw stale(id, String(row['title']));
@@ -95,7 +105,7 @@ export class Webhooks implements WebhookRegister {
   }
 
   remove(id: string, version?: string): boolean {
-    return this.#database.write('remove the webhook', () => {
+    return this.#write('remove the webhook', () => {
       const row = this.#one.get(id);
       if (row === undefined) return false;
       if (version !== undefined && row['version'] !== version) throw stale(id, String(row['title']));
@@ -106,6 +116,13 @@ export class Webhooks implements WebhookRegister {
   secretOf(id: string): SecretValue | undefined {
     const sealed = this.#database.read('read the secret of a webhook', () => this.#secret.get(id)?.['secret']);
     return typeof sealed === 'string' ? this.#requireSeal().open(sealed, contextOf(id)) : undefined;
+  }
+
+  /** Runs `work` in a transaction; once it stands, those who watch are told, unless it says that nothing changed. */
+  #write<T>(doing: string, work: () => T): T {
+    const result = this.#database.write(doing, work);
+    if (result !== false) for (const tell of this.#watchers) tell();
+    return result;
   }
 
   /** As it is to be kept: a text, null for none, undefined for what is there already. */

@@ -127,6 +127,23 @@ describe('The register of webhooks', () => {
     expect(webhooks.remove('w', second.version)).to.equal(true);
   });
 
+  it('tells those who watch of every change, once it can be read, and of nothing else', async () => {
+    using ledger = open(stateDirectory());
+    const { webhooks } = ledger;
+    const told: (readonly string[])[] = [];
+    const watch = webhooks.watch(() => told.push(webhooks.list().map(({ title }) => title)));
+    webhooks.create(draft(), 'w');
+    await failureOf(() => webhooks.create(draft(), 'w'));
+    webhooks.update('w', draft({ title: 'Second' }));
+    await failureOf(() => webhooks.update('w', draft(), 'no version'));
+    webhooks.remove('nobody');
+    webhooks.remove('w');
+    expect(told).to.deep.equal([['On call'], ['Second'], []]);
+    watch[Symbol.dispose]();
+    webhooks.create(draft(), 'w');
+    expect(told).to.have.length(3);
+  });
+
   it('keeps a secret until it is given another or none', () => {
     using ledger = open(stateDirectory());
     const { webhooks } = ledger;

@@ -81,6 +81,10 @@ describe('Who owns a webhook', () => {
     expect(result.secrets).to.deep.equal([{ object: 'Webhook/signed', names: ['secret'] }]);
     expect(result.files.every(({ path }) => /^webhooks\/[\w-]+\.yaml$/.test(path))).to.equal(true);
     expect(JSON.stringify(result)).to.not.include('CANARY');
+    expect(result.files.map(({ text }) => /^# .*/.exec(text)?.[0])).to.deep.equal([
+      undefined,
+      '# The platform keeps secret to itself. To have git keep it, add spec.secret with its valueFrom in place of ignoreFields.',
+    ]);
     for (const { path, text } of result.files) office.write(path.replace('/', '-'), text);
     office.terms = { ...office.terms, adopt: 'matching' };
     const report = await office.pass();
