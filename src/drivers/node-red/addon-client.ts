@@ -83,6 +83,12 @@ const Events = z.object({
 });
 export type EventPage = z.infer<typeof Events>;
 
+/**
+ * What answers for an add-on that is not there: nobody, or the login that stands before the endpoints of flows (httpNodeAuth),
+ * because what the admin API does not know goes on to those. The admin API itself never asks for a Basic login.
+ */
+const ELSEWHERE = [301, 302, 303, 307, 308, 404];
+
 /** Talks to Plumbline's add-on inside a Node-RED. */
 export class AddonClient {
   readonly #send: SendAuthorized;
@@ -93,8 +99,13 @@ export class AddonClient {
 
   /** What the add-on says of itself; undefined when this Node-RED does not have it. */
   async hello(signal: AbortSignal): Promise<Hello | undefined> {
-    const answer = await this.#send({ method: 'GET', route: '/plumbline/hello', accept: [404], signal });
-    return answer.status === 404 ? undefined : read(Hello, answer.json);
+    const request: HttpRequest = { method: 'GET', route: '/plumbline/hello', signal };
+    const answer = await this.#send({ ...request, accept: [...ELSEWHERE, 401] });
+    const basic = /^basic\b/i.test(answer.headers['www-authenticate'] ?? '');
+    if (ELSEWHERE.includes(answer.status) || (answer.status === 401 && basic)) return undefined;
+    if (answer.status !== 401) return read(Hello, answer.json);
+    // Asked again so that an old token is renewed, and a wrong one told.
+    return read(Hello, (await this.#send(request)).json);
   }
 
   /** @throws ReconcilerError with code `access-control-off`, `addon-missing` or `access-store`. */

@@ -57,46 +57,34 @@ export class FlowCaller implements Disposable {
     if (signal.aborted) throw stopped(call);
     if (this.#open.size >= MOST_UNANSWERED) throw tooMany(call);
     const { promise, resolve, reject } = Promise.withResolvers<FlowAnswer | 'waiting'>();
-    const start = performance.now();
-    const { method, url, text, headers } = call;
-    const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const length = String(Buffer.byteLength(text));
-    const outgoing = make(url, { method, agent: false, headers: { ...headers, 'content-length': length } });
-    this.#open.add(outgoing);
+    const outgoing = this.#start(call);
     let connected = false;
-    let sent = false;
-    const late = (): void => {
-      if (sent) resolve('waiting');
-      outgoing.destroy(new Error('no answer in time'));
-    };
-    const timers = [setTimeout(late, this.#timeout)];
-    const stop = (): void => void outgoing.destroy(new Error('stopped'));
-    signal.addEventListener('abort', stop, { once: true });
-    const connecting = setTimeout(() => outgoing.destroy(new Error('no connection in time')), CONNECT_TIMEOUT);
     outgoing.once('socket', (socket) =>
-      socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+      socket.once(call.url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
         connected = true;
         clearTimeout(connecting);
       }),
     );
-    outgoing.once('finish', () => {
-      sent = true;
-      timers.push(setTimeout(() => resolve('waiting'), ANSWER_WAIT));
-    });
-    let code: number | 'error' = 'error';
+    const late = (): void => {
+      if (outgoing.writableFinished) resolve('waiting');
+      outgoing.destroy(new Error('no answer in time'));
+    };
+    const connecting = setTimeout(late, Math.min(CONNECT_TIMEOUT, this.#timeout));
+    const timers = [connecting, setTimeout(late, this.#timeout)];
+    outgoing.once('finish', () => timers.push(setTimeout(() => resolve('waiting'), ANSWER_WAIT)));
+    let answered = false;
     outgoing.once('response', (response) => {
-      code = response.statusCode ?? 0;
+      answered = true;
       answerOf(response).then(resolve, reject);
     });
-    outgoing.on('error', (error) => reject(error));
+    outgoing.once('error', reject);
     outgoing.once('close', () => {
-      this.#open.delete(outgoing);
-      for (const timer of [...timers, connecting]) clearTimeout(timer);
-      this.#report(call, code, start);
+      for (const timer of timers) clearTimeout(timer);
       // An answer that has begun is judged by how its body ends.
-      if (code === 'error') reject(new Error('connection lost'));
+      if (!answered) reject(new Error('connection lost'));
     });
-    outgoing.end(text);
+    const stop = (): void => void outgoing.destroy(new Error('stopped'));
+    signal.addEventListener('abort', stop, { once: true });
     try {
       return await promise;
     } catch (error) {
@@ -112,8 +100,23 @@ export class FlowCaller implements Disposable {
     for (const outgoing of this.#open) outgoing.destroy();
   }
 
-  #report({ method }: FlowCall, code: number | 'error', start: number): void {
-    this.#onRequest({ method, route: '/:endpoint', code, seconds: (performance.now() - start) / 1000 });
+  /** Begins to send it; counted, and told to the observer, until its connection is closed. */
+  #start({ method, url, text, headers }: FlowCall): ClientRequest {
+    const start = performance.now();
+    const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const length = String(Buffer.byteLength(text));
+    const outgoing = make(url, { method, agent: false, headers: { ...headers, 'content-length': length } });
+    let code: number | 'error' = 'error';
+    outgoing.once('response', ({ statusCode = 0 }) => (code = statusCode));
+    // Whoever waits hears of an error first; one that comes later concerns nobody.
+    outgoing.on('error', () => {});
+    outgoing.once('close', () => {
+      this.#open.delete(outgoing);
+      this.#onRequest({ method, route: '/:endpoint', code, seconds: (performance.now() - start) / 1000 });
+    });
+    this.#open.add(outgoing);
+    outgoing.end(text);
+    return outgoing;
   }
 }
 

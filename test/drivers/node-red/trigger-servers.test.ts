@@ -230,6 +230,29 @@ describe('Running a workflow of a Node-RED with access control', () => {
   });
 });
 
+describe('Running a workflow of a Node-RED whose endpoints are closed', () => {
+  it('tells that httpNodeAuth asks for a login', async () => {
+    const basic = `httpNodeAuth: {user: 'guest', pass: '${bcryptHash(PASSWORD)}'},`;
+    await using server = await start({ settings: basic });
+    await deployRaw(server.url, [...ORDERS, ...INJECTED]);
+    await until(async () => (await fetch(`${server.url}/orders`)).status === 401);
+    const refused = await failure(trigger(server.driver, 'orders'));
+    expect(refused).to.include({ code: 'unauthorized', retry: 'never' });
+    expect(refused.remedy).to.contain('httpNodeAuth').and.contain('inject node');
+    expect(await trigger(server.driver, 'injected')).to.deep.equal({});
+    expect((await server.driver.probe(never())).notes.join(), 'that is no add-on').to.contain('not installed');
+  });
+
+  it('tells that httpNodeRoot is false, before anything is sent', async () => {
+    await using server = await start({ addon: true, settings: 'httpNodeRoot: false,' });
+    await deployRaw(server.url, [...ORDERS, ...INJECTED]);
+    const refused = await failure(trigger(server.driver, 'orders'));
+    expect(refused).to.include({ code: 'not-triggerable', retry: 'never' });
+    expect(refused.message).to.contain('httpNodeRoot is false');
+    expect((await trigger(server.driver, 'injected')).execution).to.be.a('string');
+  });
+});
+
 describe('Announcements of runs', () => {
   it('expire, and are bounded', async () => {
     await using server = await start({
