@@ -33,13 +33,12 @@ export async function askChanges(
   try {
     for await (const { changes, tooLarge } of batchesOf(asked.changes, limited)) {
       const keys = changes.map(({ key }) => key);
-      for (const key of [...keys, ...tooLarge]) left.delete(key);
-      add(
-        tooLarge,
-        failureOf(plugin.plugin, pluginError(plugin.plugin, 'plugin-failed', 'is not asked about more than 32 MiB')),
-      );
+      const large = pluginError(plugin.plugin, 'plugin-failed', 'is not asked about more than 32 MiB');
+      add(tooLarge, failureOf(plugin.plugin, large));
       for (const refusal of await askBatch(asked, { plugin, changes }, limited))
         add(refusal.key !== undefined ? [refusal.key as Key] : refusal.error === undefined ? all : keys, refusal);
+      // Only what was judged is settled: whatever is left when the time is up is refused.
+      for (const key of [...keys, ...tooLarge]) left.delete(key);
     }
   } catch (error) {
     signal.throwIfAborted();

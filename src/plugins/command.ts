@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import type { PluginFolder } from './folder.ts';
 
 /** Copied beside the compiled code as it is, so that what runs in a package is what runs here. */
-const BOOTSTRAP = join(import.meta.dirname, 'child', 'bootstrap.mjs');
+const BOOTSTRAP = fileURLToPath(new URL('child/bootstrap.mjs', import.meta.url));
 
 /** A child process and the lines to it. */
 export interface Child {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
+import { messageOf, ReconcilerError } from '../errors.ts';
 import { pluginError } from './plugin-error.ts';
 
 /** Files and folders of one plugin at most: every one is looked at before its code runs. */
@@ -30,7 +31,16 @@ export interface PluginPlace {
  * they lead, so a folder with one that leads out is refused, as is one that holds the configuration.
  * @throws ReconcilerError 'never' (`plugin-folder`)
  */
-export async function openFolder({ name, folder, entry, baseDir }: PluginPlace): Promise<PluginFolder> {
+export async function openFolder(place: PluginPlace): Promise<PluginFolder> {
+  try {
+    return await examine(place);
+  } catch (error) {
+    if (error instanceof ReconcilerError) throw error;
+    throw pluginError(place.name, 'plugin-folder', `has a folder that cannot be read: ${messageOf(error)}`);
+  }
+}
+
+async function examine({ name, folder, entry, baseDir }: PluginPlace): Promise<PluginFolder> {
   const refuse = (what: string): never => {
     throw pluginError(name, 'plugin-folder', what);
   };

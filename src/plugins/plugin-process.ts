@@ -162,8 +162,11 @@ export class PluginProcess {
     const { pid } = this.#child.process;
     const own = pid === undefined ? undefined : residentSize(pid);
     if (pid === undefined || own === undefined) return;
-    const limit = own + this.#options.limits.memory * MIB + SLACK;
-    this.#watch = new ResidentWatch(pid, limit, () => this.#fail(...this.#tooMuchMemory()));
+    this.#watch = new ResidentWatch(pid, {
+      memory: own + this.#options.limits.memory * MIB + SLACK,
+      onMemory: () => this.#fail(...this.#tooMuchMemory()),
+      onRestless: () => this.#fail('plugin-crashed', 'went on working when its call was over'),
+    });
     this.#watch.look(true);
   }
 

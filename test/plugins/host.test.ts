@@ -1,10 +1,11 @@
 import { cpSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { matchesEvent } from '../../src/manifest/event-pattern.ts';
 import { body, CANARY, failure, isAlive, NEVER, pluginsOf, until, Workbench } from './workbench.ts';
 
-const SAMPLE = join(import.meta.dirname, '../../src/cli/demo-assets/order-limit');
+const SAMPLE = dirname(fileURLToPath(new URL('../../src/cli/demo-assets/order-limit/index.js', import.meta.url)));
 const REFUSES = (message: string) => body(`throw Object.assign(new Error('${message}'), { name: 'ValidationError' });`);
 
 describe('Plugins', function () {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Restarts } from '../../src/plugins/restarts.ts';
 import { ask, body, failure, isAlive, NEVER, until, Workbench } from './workbench.ts';
@@ -139,6 +139,15 @@ describe('The processes of a plugin', function () {
     expect(await failure(ask(pool))).to.include({ code: 'plugin-stopped' });
   });
 
+  it('that go on working when their call is over are ended, where the system tells', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const text = body('if (context.n === 2) setTimeout(() => { for (;;); }, 1); return { pid: process.pid };');
+    const pool = bench.pool('restless', text);
+    const quiet = await ask(pool, { n: 1 });
+    expect(await ask(pool, { n: 2 })).to.deep.equal(quiet);
+    await until(() => pool.pids.length === 0, 'the restless process is gone');
+  });
+
   it('a retired pool answers what it was asked before it stops', async () => {
     const pool = bench.pool('old', PID);
     const call = ask(pool, { n: 1 });
@@ -150,7 +159,7 @@ describe('The processes of a plugin', function () {
   for (const work of ['none', 'wait', 'hang', 'deaf']) {
     it(`do not outlive a daemon that is killed, whatever they are doing (${work})`, async () => {
       bench.lay('orphan', WORKER);
-      const args = [join(import.meta.dirname, 'orphaning-daemon.ts'), 'orphan', bench.root, work];
+      const args = [fileURLToPath(new URL('orphaning-daemon.ts', import.meta.url)), 'orphan', bench.root, work];
       const daemon = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
       const text = await new Promise<string>((resolve) =>
         daemon.stdout.once('data', (chunk) => resolve(String(chunk))),

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { PluginHost } from '../../src/plugins/plugin-host.ts';
+import type { ChangeChecks } from '../../src/plugins/changes.ts';
 import type { Plan } from '../../src/plan/types.ts';
 import { CANARY, Workbench } from '../plugins/workbench.ts';
 import { Desk, document, workflow } from './desk.ts';
@@ -175,6 +176,22 @@ describe('A pass whose changes plugins look at', function () {
     expect(bench.printed.splice(0)).to.deep.equal(['judge: 3', 'judge: 2']);
     await desk.pass({ checkChanges: await judge({}, text) });
     expect(desk.writes()).to.have.length(5);
+  });
+
+  it('withholds what was not judged in time, however long a plugin may take for one call', async () => {
+    const text = `let calls = 0; export const execute = (context) => (calls++ === 0 ? context : new Promise(() => setInterval(() => 1, 1000)));`;
+    bench.lay('judge', text);
+    const host = await bench.host({ judge: { changes: {}, limits: { timeout: '60s' } } });
+    const checkChanges: ChangeChecks = {
+      concerns: (kind, platform) => host.concerns(kind, platform),
+      checkChanges: (asked, signal) => host.checkChanges({ ...asked, patience: 1500 }, signal),
+    };
+    const big = 'x'.repeat(600_000);
+    for (const name of ['a', 'b', 'c']) desk.write(`${name}.yaml`, workflow(name, big));
+    const report = await desk.pass({ checkChanges });
+    expect(withheld(report.plan)).to.have.length(2);
+    expect(report.plan?.withheld[0]?.because).to.match(/did not answer for all changes within 1s500ms/);
+    expect(desk.writes()).to.have.length(1);
   });
 
   it('stops when it is stopped, and leaves nothing running', async () => {
