@@ -58,7 +58,10 @@ export class Runs {
     const { correlation, platform, workflow, remote, token, key = null, digest = null } = wish;
     this.#database.write('write down a run', () => {
       this.#prune(now);
-      if (key !== null) this.#refuseFull(token);
+      if (key !== null) {
+        this.#database.prepare(FORGET_KEY).run(token, platform, workflow, key, now - KEY_LIFE);
+        this.#refuseFull(token);
+      }
       this.#database
         .prepare(
           `INSERT INTO run (platform, remote, workflow, correlation, state, at, token, idempotency_key, input_digest)
@@ -266,6 +269,9 @@ const SEE = `
   INSERT INTO run (platform, remote, workflow, execution, at, state, started_at, ended_at, error)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
+const FORGET_KEY = `
+  UPDATE run SET idempotency_key = NULL, input_digest = NULL, reply = NULL
+  WHERE token = ? AND platform = ? AND workflow = ? AND idempotency_key = ? AND at <= ?`;
 const FORGET_KEYS = `
   UPDATE run SET idempotency_key = NULL, input_digest = NULL, reply = NULL WHERE idempotency_key IS NOT NULL AND at <= ?`;
 const FORGET_REPLIES = `
