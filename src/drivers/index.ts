@@ -1,5 +1,7 @@
 import { ReconcilerError } from '../errors.ts';
 import type { DriverDefinition } from './driver.ts';
+import { n8nFormat } from './n8n/format.ts';
+import { N8nDriver } from './n8n/n8n.ts';
 import { nodeRedFormat } from './node-red/format.ts';
 import { NodeRedDriver } from './node-red/node-red.ts';
 
@@ -10,6 +12,12 @@ export const DRIVERS: readonly DriverDefinition[] = [
     format: nodeRedFormat,
     auth: [['token'], ['username', 'password'], ['password'], []],
     connect: (connection) => new NodeRedDriver(connection),
+  },
+  {
+    name: 'n8n',
+    format: n8nFormat,
+    auth: [['token']],
+    connect: (connection) => new N8nDriver(connection),
   },
 ];
 

@@ -1,0 +1,131 @@
+import type { Owner } from '../../plan/types.ts';
+import { messageOf, ReconcilerError } from '../../errors.ts';
+import type { N8nApi } from './api.ts';
+import type { Locator, Target } from './locators.ts';
+import { spellings } from './locators.ts';
+import { readNote } from './note.ts';
+import type { RawWorkflow } from './shapes.ts';
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+  /** Type of a credential. */
+  readonly type?: string;
+  readonly owner?: Owner;
+}
+
+/** Looks up names one by one up to this many; beyond it a listing of everything is cheaper. */
+const ONE_BY_ONE = 24;
+
+/** Who is called what on the platform, as of one look at it; fetched as far as somebody asks. */
+export class Catalogue {
+  readonly #api: N8nApi;
+  readonly #known: Record<Target, Map<string, Named>> = { Workflow: new Map(), DataTable: new Map() };
+  readonly #whole = new Set<Target>();
+  readonly #asked = new Set<string>();
+  #credentials: readonly Named[] | undefined;
+  /** Why data tables are not known, where they are not. */
+  #blind: string | undefined;
+
+  constructor(api: N8nApi) {
+    this.#api = api;
+  }
+
+  learnCredentials(all: readonly Named[]): void {
+    this.#credentials = all;
+  }
+
+  learn(workflow: RawWorkflow): void {
+    if (workflow.isArchived === true) this.#known.Workflow.delete(workflow.id);
+    else this.#known.Workflow.set(workflow.id, named(workflow));
+  }
+
+  /** All workflows there are have been learnt. */
+  complete(): void {
+    this.#whole.add('Workflow');
+  }
+
+  /** Makes sure that credentials are known. @throws as the listing. */
+  async needCredentials(signal: AbortSignal): Promise<void> {
+    this.#credentials ??= await this.#api.all('credentials', {}, signal);
+  }
+
+  /** Makes sure that what these locators mean is known, as far as it can be. @throws as the listings. */
+  async need(locators: readonly Locator[], signal: AbortSignal): Promise<void> {
+    if (locators.some(({ target }) => target === 'DataTable')) await this.#needDataTables(signal);
+    if (this.#whole.has('Workflow')) return;
+    const workflows = locators.filter(({ target }) => target === 'Workflow');
+    const names = new Set(workflows.flatMap(({ name }) => (name === undefined ? [] : spellings(name))));
+    const ids = new Set(workflows.flatMap(({ id }) => (id === undefined ? [] : [id])));
+    const open = [
+      ...[...names].map((name) => `name ${name}`),
+      ...[...ids].filter((id) => !this.#known.Workflow.has(id)).map((id) => `id ${id}`),
+    ].filter((word) => !this.#asked.has(word));
+    if (open.length > ONE_BY_ONE) {
+      for await (const page of this.#api.pages('workflows', { excludePinnedData: 'true' }, signal))
+        for (const workflow of page) this.learn(workflow);
+      this.complete();
+      return;
+    }
+    await Promise.all(open.map((word) => this.#ask(word, signal)));
+  }
+
+  /** Present name of what has that id; undefined when nothing known has it. */
+  nameOf(target: Target, id: string): string | undefined {
+    return this.#known[target].get(id)?.name;
+  }
+
+  /** What an owner's definition means by a name: its own object first, else the only one. */
+  find(target: Target, name: string, owner: Owner | undefined): readonly string[] {
+    for (const spelling of spellings(name)) {
+      const called = [...this.#known[target].values()].filter((one) => one.name === spelling);
+      const own = called.filter((one) => owner !== undefined && one.owner === owner);
+      const found = own.length > 0 ? own : called;
+      if (found.length > 0) return found.map(({ id }) => id);
+    }
+    return [];
+  }
+
+  credential(id: string): Named | undefined {
+    return this.#credentials?.find((one) => one.id === id);
+  }
+
+  findCredentials(type: string, name: string): readonly string[] {
+    return (this.#credentials ?? []).filter((one) => one.type === type && one.name === name).map(({ id }) => id);
+  }
+
+  /** Whether nothing can be said about what a name means, and why. */
+  blindFor(target: Target): string | undefined {
+    return target === 'DataTable' ? this.#blind : undefined;
+  }
+
+  async #ask(word: string, signal: AbortSignal): Promise<void> {
+    const [how, what] = [word.slice(0, word.indexOf(' ')), word.slice(word.indexOf(' ') + 1)];
+    if (how === 'id') {
+      const found = await this.#api.get('workflows', what, signal);
+      if (found !== undefined) this.learn(found);
+    } else {
+      const query = { name: what, excludePinnedData: 'true' };
+      for await (const page of this.#api.pages('workflows', query, signal)) for (const one of page) this.learn(one);
+    }
+    this.#asked.add(word);
+  }
+
+  async #needDataTables(signal: AbortSignal): Promise<void> {
+    if (this.#whole.has('DataTable')) return;
+    try {
+      const tables = await this.#api.all('data-tables', {}, signal);
+      for (const table of tables) this.#known.DataTable.set(table.id, table);
+    } catch (error) {
+      // A key without that right is no fault of the workflows: the names stay as they are written.
+      if (!(error instanceof ReconcilerError) || error.code !== 'unauthorized') throw error;
+      this.#blind = messageOf(error);
+    }
+    this.#whole.add('DataTable');
+  }
+}
+
+function named({ id, name, settings }: RawWorkflow): Named {
+  const owner = readNote(settings)?.marker?.owner;
+  return { id, name, ...(owner === undefined ? {} : { owner }) };
+}

@@ -1,0 +1,95 @@
+import type { JsonObject, Key } from '../../manifest/manifest.ts';
+import { slug } from '../../manifest/slug.ts';
+import type { Refusal, Step } from '../driver.ts';
+import type { N8nApi } from './api.ts';
+import { Catalogue } from './catalogue.ts';
+import { danglingIn } from './compose.ts';
+import { refusedCredentials } from './credential-check.ts';
+import { credentialsOf, locatorsOf } from './locators.ts';
+import { objectOf, textOf } from './shapes.ts';
+
+/** Longest name of a tag; one more is refused with a message about something else. */
+const TAG_LENGTH = 24;
+const WORKFLOW_NAME_LENGTH = 128;
+
+/** What n8n would refuse half-way, or take and not survive: found before the first write. */
+export async function preflight(steps: readonly Step[], api: N8nApi, signal: AbortSignal): Promise<readonly Refusal[]> {
+  const writes = steps.filter(({ change }) => change.verb !== 'delete' && change.verb !== 'release');
+  const contents = await Promise.all(writes.map(async (step) => [step, await smallOf(step)] as const));
+  const catalogue = new Catalogue(api);
+  const coming = new Set(contents.flatMap(([{ change }, spec]) => comingFrom(change.kind, change.title, spec)));
+  const found: Refusal[] = [];
+  for (const [step, spec] of contents) {
+    const { key, kind } = step.change;
+    if (kind === 'Application') found.push(...refusedTag(key, spec));
+    if (kind === 'Workflow') found.push(...(await refusedWorkflow(step, { api, catalogue, coming, signal })));
+  }
+  return [...found, ...(await refusedCredentials(steps, contents, { api, signal }))];
+}
+
+/** Definitions are large: they are loaded one at a time, when their turn comes. */
+async function smallOf(step: Step): Promise<JsonObject> {
+  return step.change.kind === 'Workflow' ? {} : step.desired();
+}
+
+function comingFrom(kind: string, title: string, spec: JsonObject): readonly string[] {
+  if (kind === 'Integration') return [`Integration/${textOf(spec['type']) ?? ''}/${title}`];
+  return kind === 'Workflow' ? [`Workflow/${title}`] : [];
+}
+
+function refusedTag(key: Key, spec: JsonObject): readonly Refusal[] {
+  const title = textOf(spec['title']) ?? '';
+  const name = key.slice(key.indexOf('/') + 1);
+  if (title.length > TAG_LENGTH)
+    return [
+      {
+        key,
+        because: `an Application is a tag on n8n, and "${title}" has more than the ${TAG_LENGTH} characters of a tag.`,
+        remedy: 'Give it a shorter title.',
+      },
+    ];
+  if (slug(title) === name) return [];
+  return [
+    {
+      key,
+      because: `an Application is a tag on n8n and found by its title; "${title}" does not read like "${name}".`,
+      remedy: `Give it a title that reads like its name, or call it "${slug(title)}".`,
+    },
+  ];
+}
+
+interface Aids {
+  readonly api: N8nApi;
+  readonly catalogue: Catalogue;
+  readonly coming: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+/** A workflow that is to run has to have all it refers to; one that is not may wait for it. */
+async function refusedWorkflow(step: Step, { api, catalogue, coming, signal }: Aids): Promise<readonly Refusal[]> {
+  const { change } = step;
+  const { key } = change;
+  const spec = await step.desired();
+  const title = textOf(spec['title']) ?? '';
+  if (title.length > WORKFLOW_NAME_LENGTH) {
+    const because = `its title has ${title.length} characters, and n8n takes ${WORKFLOW_NAME_LENGTH}.`;
+    return [{ key, because, remedy: 'Give it a shorter title.' }];
+  }
+  if (spec['active'] === false) return [];
+  const definition = objectOf(spec['definition']);
+  const locators = locatorsOf(definition);
+  if (locators.length === 0 && credentialsOf(definition).length === 0) return [];
+  await catalogue.needCredentials(signal);
+  await catalogue.need(locators, signal);
+  const [first, ...others] = danglingIn({ spec, owner: step.owner, marker: undefined, catalogue }, coming);
+  if (first === undefined) return [];
+  if (spec['active'] !== true) {
+    // Whether it runs is left as it is: only what runs now would break.
+    const present = 'remote' in change ? await api.get('workflows', change.remote.id, signal) : undefined;
+    if (present?.active !== true) return [];
+  }
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  return [
+    { key, because: `it is active, and ${first.because}${more}`, remedy: `${first.remedy} Or set active: false.` },
+  ];
+}

@@ -1,0 +1,16 @@
+import type { Step } from '../driver.ts';
+import type { N8nApi } from './api.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Confirmations } from './confirm.ts';
+import type { TagBook } from './tag-book.ts';
+
+/** What writing one stage shares. */
+export interface Writing {
+  readonly api: N8nApi;
+  readonly signal: AbortSignal;
+  readonly catalogue: Catalogue;
+  readonly tags: TagBook;
+  readonly confirmations: Confirmations;
+  /** Steps that refer to what this very stage creates or renames: written first without those references, then again with them. */
+  readonly late: ReadonlySet<Step>;
+}
