@@ -1,6 +1,20 @@
 import { ReconcilerError } from '../errors.ts';
 import type { Execution } from '../drivers/driver.ts';
 import type { Database } from './database.ts';
+import {
+  OWNED_WORKFLOW,
+  FIND,
+  LIST,
+  LIST_OF_WORKFLOW,
+  KEYED,
+  TELL,
+  SEE,
+  FORGET_KEY,
+  FORGET_KEYS,
+  FORGET_REPLIES,
+  PRUNE_ASKED,
+  PRUNE_SEEN,
+} from './run-statements.ts';
 import { runOf, stateOf } from './run.ts';
 import type { KeyedRun, Reply, Run, RunRow, RunState, Wish } from './run.ts';
 
@@ -248,38 +262,3 @@ interface Settlement {
   readonly error?: string;
   readonly reply?: Reply;
 }
-
-const OWNED_WORKFLOW = "SELECT key FROM owned WHERE platform = ? AND remote = ? AND key LIKE 'Workflow/%' LIMIT 1";
-
-const FIND = `SELECT * FROM run WHERE platform = ?1 AND (correlation = ?2 OR execution = ?2) ORDER BY correlation = ?2 DESC LIMIT 1`;
-
-const LIST = 'SELECT * FROM run WHERE platform = ?1 ORDER BY id DESC LIMIT ?2';
-const LIST_OF_WORKFLOW = 'SELECT * FROM run WHERE platform = ?1 AND workflow = ?3 ORDER BY id DESC LIMIT ?2';
-
-const KEYED = `
-  SELECT * FROM run WHERE token = ? AND platform = ? AND workflow = ? AND idempotency_key = ? AND at > ?`;
-
-/** What has ended does not run again: platforms tell of one execution several times, in any order. */
-const TELL = `
-  UPDATE run SET state = CASE WHEN ended_at IS NULL THEN ? ELSE state END, started_at = ?,
-    ended_at = coalesce(ended_at, ?), error = coalesce(error, ?)
-  WHERE platform = ? AND execution = ? AND remote = ? AND correlation IS NOT NULL`;
-
-const SEE = `
-  INSERT INTO run (platform, remote, workflow, execution, at, state, started_at, ended_at, error)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-
-const FORGET_KEY = `
-  UPDATE run SET idempotency_key = NULL, input_digest = NULL, reply = NULL
-  WHERE token = ? AND platform = ? AND workflow = ? AND idempotency_key = ? AND at <= ?`;
-const FORGET_KEYS = `
-  UPDATE run SET idempotency_key = NULL, input_digest = NULL, reply = NULL WHERE idempotency_key IS NOT NULL AND at <= ?`;
-const FORGET_REPLIES = `
-  UPDATE run SET reply = NULL WHERE reply IS NOT NULL
-    AND id <= (SELECT id FROM run WHERE reply IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?)`;
-const PRUNE_ASKED = `
-  DELETE FROM run WHERE correlation IS NOT NULL AND idempotency_key IS NULL
-    AND id <= (SELECT id FROM run WHERE correlation IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?)`;
-const PRUNE_SEEN = `
-  DELETE FROM run WHERE correlation IS NULL
-    AND id <= (SELECT id FROM run WHERE correlation IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?)`;

@@ -123,10 +123,19 @@ describe('Runs in the ledger', () => {
     expect(kept?.run.correlation).to.equal(correlation);
     expect(kept).to.not.have.property('reply');
     expect(runs.keyed({ ...WISH, token: 'other', key: 'k' })).to.equal(undefined);
-    const last = begin(runs, { key: 'last', digest: 'd' });
     now += KEY_LIFE;
     expect(runs.keyed({ ...WISH, key: 'k' })).to.equal(undefined);
-    expect(begin(runs, { key: 'last', digest: 'd' })).to.not.equal(last);
+  });
+
+  it('take a key anew when its day is over', () => {
+    const runs = open();
+    const first = begin(runs, { key: 'k', digest: 'd' });
+    expect(() => begin(runs, { key: 'k', digest: 'd' })).to.throw();
+    now += KEY_LIFE;
+    const second = begin(runs, { key: 'k', digest: 'd' });
+    expect(runs.keyed({ ...WISH, key: 'k' })?.run.correlation)
+      .to.equal(second)
+      .and.not.equal(first);
   });
 
   it('refuse more keys than are kept, and free one when nothing was run', () => {
