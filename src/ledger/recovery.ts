@@ -58,7 +58,7 @@ function moveAside(file: string, now: number, because: string): Recovery {
     movedTo,
     because,
     suspensions,
-    message: `The ledger ${file} was damaged (${because}) and now lies at ${movedTo}; a new one is begun, with ${kept} carried over. Ownership is read from the platform again; history, archive, holds and cursors begin anew. Check the disk, suspend again what must stand still, and delete the old file when nobody needs its archive.`,
+    message: `The ledger ${file} was damaged (${because}) and now lies at ${movedTo}; a new one is begun, with ${kept} carried over. Ownership is read from the platform again; history, archive, holds, cursors, tokens and webhooks that no manifest describes begin anew. Check the disk, suspend again what must stand still, and delete the old file when nobody needs its archive.`,
   };
 }
 
