@@ -212,9 +212,9 @@ describe('A driver with webhooks', () => {
   });
 
   it('compares addresses and not their spelling, and tells what is left out as what it means', () => {
-    const normal = { title: 'T', event: 'e', url: 'https://a.example/', active: true, signed: false };
+    const normal = { title: ' T\n', event: 'e', url: 'https://a.example/', active: true, signed: false };
     for (const url of ['https://a.example', 'HTTPS://A.example:443/', 'https://a.example/./'])
-      expect(driver.normalize('Webhook', { title: 'T', event: 'e', url })).to.deep.equal(normal);
+      expect(driver.normalize('Webhook', { title: ' T\n', event: 'e', url })).to.deep.equal(normal);
     expect(driver.normalize('Webhook', { ...normal, url: 'https://bücher.example/ä' })['url']).to.equal(
       'https://xn--bcher-kva.example/%C3%A4',
     );
