@@ -51,7 +51,8 @@ global.set('seen', seen);`;
 const ECHO = `${KEEP} msg.payload = {got: msg.payload}; return msg;`;
 
 /** Answers once somebody has asked for GET /open. */
-const HOLD = `const look = setInterval(() => {
+const HOLD = `global.set('open', false);
+const look = setInterval(() => {
   if (!global.get('open')) return;
   clearInterval(look); node.send(msg); node.done();
 }, 20);`;

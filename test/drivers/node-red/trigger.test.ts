@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { ReconcilerError } from '../../../src/errors.ts';
-import type { Execution, Triggered } from '../../../src/drivers/driver.ts';
+import type { Execution, RequestObserver, Triggered } from '../../../src/drivers/driver.ts';
 import { MOST_UNANSWERED } from '../../../src/drivers/node-red/flow-call.ts';
 import type { NodeRedDriver } from '../../../src/drivers/node-red/node-red.ts';
 import type { JsonValue } from '../../../src/manifest/manifest.ts';
@@ -198,6 +198,16 @@ describe('Running a workflow of Node-RED on demand', () => {
     expect(all.every(({ answer }) => answer === undefined)).to.equal(true);
     expect(await failure(one())).to.include({ code: 'too-many-requests', retry: 'backoff' });
     expect(await count('silent')).to.equal(before + MOST_UNANSWERED);
+  });
+
+  it('goes on with a request when nobody waits for its answer any more', async () => {
+    const told: string[] = [];
+    const onRequest: RequestObserver = ({ route, code: status }) => void told.push(`${route} ${status}`);
+    await using patient = connect(server.url, { onRequest });
+    await patient.trigger({ remote: 'slow', input: {}, correlation: randomUUID() }, AbortSignal.timeout(10_000));
+    expect(told.join()).not.to.contain('/:endpoint');
+    await fetch(`${server.url}/open`);
+    await until(() => told.includes('/:endpoint 200'));
   });
 
   it('gives a request up after its timeout, so that others find room', async () => {
