@@ -10,14 +10,12 @@ import type { EventHandler } from './handler.ts';
 import { PATIENCE } from './retry.ts';
 import type { Patience } from './retry.ts';
 import type { BusTimers } from './timers.ts';
+import { Upkeep } from './upkeep.ts';
 
-/** Events that are routed, and deliveries that are given up, in one transaction. */
+/** Events that are routed in one transaction. */
 const PAGE = 200;
-/** Milliseconds between looks for what need not be kept any longer, when little happens. */
-const PRUNE_INTERVAL = 60_000;
 /** Milliseconds of rest after the ledger has refused something. */
 const REST = { first: 1_000, longest: 30_000 };
-const GONE = 'There is no such handler any more: it was removed or switched off.';
 
 export interface DispatcherParts {
   readonly bus: Bus;
@@ -34,22 +32,23 @@ export interface DispatcherParts {
  */
 export class Dispatcher {
   readonly #parts: DispatcherParts;
+  readonly #upkeep: Upkeep;
   readonly #runs = new Map<number, HandlerRun>();
   /** Who gets events, and what the bus calls them. */
   #targets: ReadonlyMap<EventHandler, number> = new Map();
-  #gone: readonly number[] = [];
   #settled: Settlement[] = [];
   #state: 'new' | 'running' | 'stopping' = 'new';
   #scheduled = false;
+  /** Whether there may be events that are not routed. */
+  #unrouted = true;
   #resting = 0;
   #failures = 0;
-  #routedSincePrune = 0;
-  #nextPrune = 0;
   #cancelTimer: () => void = () => undefined;
   #onIdle: () => void = () => undefined;
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#upkeep = new Upkeep(parts.bus, parts.timers);
   }
 
   /**
@@ -59,7 +58,7 @@ export class Dispatcher {
   setHandlers(handlers: readonly EventHandler[]): void {
     const byKey = new Map(handlers.map((handler) => [handlerKey(handler), handler]));
     const { ids, gone } = this.#parts.bus.enlist([...byKey.keys()]);
-    this.#gone = gone;
+    this.#upkeep.bury(gone);
     const known = [...byKey].map(([key, handler]) => [handler, ids.get(key) ?? 0] as const);
     this.#targets = new Map(known);
     const present = new Set(ids.values());
@@ -85,6 +84,11 @@ export class Dispatcher {
 
   /** Events were kept. Returns at once; how often it is called makes no difference. */
   wake(): void {
+    this.#unrouted = true;
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#state !== 'running' || this.#scheduled || this.#parts.timers.now() < this.#resting) return;
     this.#scheduled = true;
     setImmediate(() => this.#turn());
@@ -152,7 +156,7 @@ export class Dispatcher {
   }
 
   #ended(): void {
-    this.wake();
+    this.#schedule();
     if (this.#state === 'stopping') setImmediate(() => this.#checkIdle());
   }
 
@@ -166,10 +170,10 @@ export class Dispatcher {
     if (this.#state !== 'running') return;
     try {
       this.#flush();
-      const more = [this.#route(), this.#bury(), this.#prune()].includes(true);
+      const more = [this.#route(), this.#upkeep.turn()].includes(true);
       for (const run of this.#runs.values()) run.fill();
       this.#failures = 0;
-      if (more) this.wake();
+      if (more) this.#schedule();
       else this.#sleep();
     } catch (error) {
       this.#rest(error);
@@ -186,13 +190,15 @@ export class Dispatcher {
   }
 
   #route(): boolean {
+    if (!this.#unrouted) return false;
     const routed = this.#parts.bus.route(PAGE, (event) => {
       const targets = this.#targetsOf(event);
       for (const id of targets) this.#runs.get(id)?.touch();
       return targets;
     });
-    this.#routedSincePrune += routed;
-    return routed === PAGE;
+    this.#upkeep.routed(routed);
+    this.#unrouted = routed === PAGE;
+    return this.#unrouted;
   }
 
   #targetsOf(event: BusEvent): readonly number[] {
@@ -208,30 +214,12 @@ export class Dispatcher {
     }
   }
 
-  #bury(): boolean {
-    const [handler, ...rest] = this.#gone;
-    if (handler === undefined) return false;
-    if (!this.#parts.bus.bury(handler, GONE, PAGE)) this.#gone = rest;
-    return this.#gone.length > 0;
-  }
-
-  #prune(): boolean {
-    const now = this.#parts.timers.now();
-    if (this.#routedSincePrune < PAGE && now < this.#nextPrune) return false;
-    const more = this.#parts.bus.prune();
-    if (!more) {
-      this.#routedSincePrune = 0;
-      this.#nextPrune = now + PRUNE_INTERVAL;
-    }
-    return more;
-  }
-
   /** Until the next attempt falls due. */
   #sleep(): void {
     const { timers } = this.#parts;
-    const next = Math.min(this.#nextPrune, ...[...this.#runs.values()].map((run) => run.nextLook));
+    const next = Math.min(this.#upkeep.next, ...[...this.#runs.values()].map((run) => run.nextLook));
     this.#cancelTimer();
-    this.#cancelTimer = timers.after(Math.max(0, next - timers.now()), () => this.wake());
+    this.#cancelTimer = timers.after(Math.max(0, next - timers.now()), () => this.#schedule());
   }
 
   /** The ledger refused something, such as when the disk is full: nothing is lost, and there is no point in hurrying. */
@@ -244,7 +232,7 @@ export class Dispatcher {
     this.#cancelTimer();
     this.#cancelTimer = timers.after(pause, () => {
       this.#resting = 0;
-      this.wake();
+      this.#schedule();
     });
   }
 }

@@ -1,7 +1,6 @@
 import { messageOf, ReconcilerError } from '../../errors.ts';
 import type { Bus } from '../../ledger/bus.ts';
 import type { Accepted, BusEvent } from '../../ledger/bus-event.ts';
-import type { GatewayReports } from '../../report/gateway-report.ts';
 import type { Intake } from '../parts.ts';
 
 /** Bytes of an event's data as JSON. */
@@ -16,7 +15,6 @@ const LONGEST_NAME = 500;
 
 export interface IntakeParts {
   readonly bus: Bus;
-  readonly reports: Pick<GatewayReports, 'event'>;
   /** Called when events are kept that wait to be routed. */
   readonly onStored: () => void;
 }
@@ -30,7 +28,8 @@ interface Waiting {
 
 /**
  * The way onto the bus. All events that are handed in during one turn of the loop are kept in one transaction, so that
- * the cost of reaching the disk is shared; while it is written, the next ones gather.
+ * the cost of reaching the disk is shared; while it is written, the next ones gather. Who hands them in tells what came of
+ * them: it knows from whom they are.
  */
 export class BusIntake implements Intake {
   readonly #parts: IntakeParts;
@@ -66,11 +65,7 @@ export class BusIntake implements Intake {
     try {
       const fitting = this.#turnAway(batch);
       const results = fitting.length === 0 ? [] : this.#parts.bus.append(fitting.map(({ event }) => event));
-      for (const [index, { event, resolve }] of fitting.entries()) {
-        const accepted = results[index] ?? 'stored';
-        this.#parts.reports.event(event.source, accepted);
-        resolve(accepted);
-      }
+      for (const [index, { resolve }] of fitting.entries()) resolve(results[index] ?? 'stored');
       if (results.includes('stored')) this.#parts.onStored();
     } catch (error) {
       // Those that were turned away before are settled already: rejecting them again does nothing.
@@ -91,16 +86,13 @@ export class BusIntake implements Intake {
 
   /** Rejects what there is no room for. @returns the rest. */
   #turnAway(batch: readonly Waiting[]): readonly Waiting[] {
-    const { bus, reports } = this.#parts;
+    const { bus } = this.#parts;
     const { pending, bytes } = bus.standing();
     let room = { events: bus.limits.pending - pending, bytes: bus.limits.bytes - bytes };
-    return batch.filter(({ event, size, reject }) => {
+    return batch.filter(({ size, reject }) => {
       const fits = room.events > 0 && room.bytes >= size;
       if (fits) room = { events: room.events - 1, bytes: room.bytes - size };
-      else {
-        reports.event(event.source, 'overload');
-        reject(full(pending, bytes));
-      }
+      else reject(full(pending, bytes));
       return fits;
     });
   }

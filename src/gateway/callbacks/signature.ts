@@ -1,4 +1,5 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { ReconcilerError } from '../../errors.ts';
 import type { BusEvent } from '../../ledger/bus-event.ts';
 import type { SecretValue } from '../../secrets/secrets.ts';
@@ -15,25 +16,21 @@ export function webhookId(event: BusEvent): string {
 }
 
 /**
- * Signs a message as Standard Webhooks has it (standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`. A secret that
- * begins with `whsec_` is base64, any other is taken as it is.
- * @returns the header's value, `v1,<base64>`. @throws ReconcilerError 'backoff' (`bad-secret`) when there is no key in it.
+ * What deliveries are signed with: a secret that begins with `whsec_` is base64, any other is taken as it is.
+ * @throws ReconcilerError 'backoff' (`bad-secret`) when there is no key in it.
  */
-export function signatureOf(secret: SecretValue, id: string, timestamp: number, body: Buffer): string {
-  const mac = createHmac('sha256', keyOf(secret.reveal())).update(`${id}.${timestamp}.`).update(body);
-  return `v1,${mac.digest('base64')}`;
-}
-
-function keyOf(secret: string): Buffer {
-  if (!secret.startsWith(PREFIX)) return notEmpty(Buffer.from(secret));
-  const text = secret.slice(PREFIX.length);
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw badSecret();
-  return notEmpty(Buffer.from(text, 'base64'));
-}
-
-function notEmpty(key: Buffer): Buffer {
+export function signingKeyOf(secret: SecretValue): KeyObject {
+  const text = secret.reveal();
+  const encoded = text.startsWith(PREFIX) ? text.slice(PREFIX.length) : undefined;
+  if (encoded !== undefined && !/^[A-Za-z0-9+/]*={0,2}$/.test(encoded)) throw badSecret();
+  const key = encoded === undefined ? Buffer.from(text) : Buffer.from(encoded, 'base64');
   if (key.length === 0) throw badSecret();
-  return key;
+  return createSecretKey(key);
+}
+
+/** Signs a message as Standard Webhooks has it (standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`, as `v1,<base64>`. */
+export function signatureOf(key: KeyObject, id: string, timestamp: number, body: Buffer): string {
+  return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')}`;
 }
 
 function badSecret(): ReconcilerError {

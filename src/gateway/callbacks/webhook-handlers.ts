@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { ReconcilerError } from '../../errors.ts';
 import type { RegisteredWebhook, WebhookRegister } from '../../drivers/webhook-register.ts';
 import type { BusEvent } from '../../ledger/bus-event.ts';
@@ -7,7 +8,7 @@ import { CLOUD_EVENT_TYPE, cloudEventOf } from './cloud-event.ts';
 import { Courier } from './courier.ts';
 import { systemResolver } from './resolver.ts';
 import type { ResolveHost } from './resolver.ts';
-import { signatureOf, webhookId } from './signature.ts';
+import { signatureOf, signingKeyOf, webhookId } from './signature.ts';
 
 export interface WebhookParts {
   readonly register: WebhookRegister;
@@ -30,6 +31,8 @@ export class Callbacks implements AsyncDisposable {
    * that is not allowed any more is not reached over a connection that is open still.
    */
   readonly #couriers = new Map<string, { readonly allow: string; readonly courier: Courier }>();
+  /** Opened once for each version of a webhook: every write makes another. */
+  readonly #keys = new Map<string, { readonly version: string; readonly key: KeyObject }>();
 
   constructor(parts: WebhookParts) {
     this.#parts = parts;
@@ -38,10 +41,12 @@ export class Callbacks implements AsyncDisposable {
 
   /**
    * A handler for each active webhook of a platform there is. To be asked again whenever the register or a platform
-   * changes; secrets and URLs are read anew for every delivery.
+   * changes; where a webhook leads is read anew for every delivery.
    */
   handlers(): readonly EventHandler[] {
     const webhooks = this.#parts.register.list();
+    const present = new Set(webhooks.map(({ id }) => id));
+    for (const id of this.#keys.keys()) if (!present.has(id)) this.#keys.delete(id);
     return webhooks
       .filter(({ active, platform }) => active && this.#parts.allowOf(platform) !== undefined)
       .map((webhook) => ({
@@ -79,14 +84,22 @@ export class Callbacks implements AsyncDisposable {
     const timestamp = Math.floor(this.#parts.now() / 1000);
     const headers = { 'webhook-id': id, 'webhook-timestamp': String(timestamp) };
     if (!webhook.signed) return headers;
-    const secret = this.#parts.register.secretOf(webhook.id);
+    return { ...headers, 'webhook-signature': signatureOf(this.#keyOf(webhook), id, timestamp, body) };
+  }
+
+  #keyOf({ id, version }: RegisteredWebhook): KeyObject {
+    const known = this.#keys.get(id);
+    if (known?.version === version) return known.key;
+    const secret = this.#parts.register.secretOf(id);
     if (secret === undefined) {
       throw new ReconcilerError('The event was not sent: the secret to sign it with cannot be read.', 'backoff', {
         code: 'bad-secret',
         remedy: 'Write the secret of the webhook again.',
       });
     }
-    return { ...headers, 'webhook-signature': signatureOf(secret, id, timestamp, body) };
+    const key = signingKeyOf(secret);
+    this.#keys.set(id, { version, key });
+    return key;
   }
 
   #courierOf(platform: string, allow: readonly string[]): Courier {

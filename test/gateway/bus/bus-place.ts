@@ -16,7 +16,7 @@ import { ManualTimers } from '../../daemon/manual-timers.ts';
 export class BusPlace implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'plumbline-bus-'));
   readonly timers = new ManualTimers();
-  /** `<kind>/<name> <result>` of every attempt, `<source> <result>` of every event that was handed in. */
+  /** `<kind>/<name> <result>` of every attempt. */
   readonly told: string[] = [];
   readonly logged: string[] = [];
   ledger: Ledger;
@@ -67,11 +67,10 @@ export class BusPlace implements AsyncDisposable {
     });
     const log = createLog({ level: 'debug', format: 'json', redact, stream });
     const reports = {
-      event: (source: string, result: string) => void told.push(`${source} ${result}`),
       delivery: (kind: string, name: string, result: string) => void told.push(`${kind}/${name} ${result}`),
     };
     const dispatcher = new Dispatcher({ bus: ledger.bus, timers, reports, log });
-    const intake = new BusIntake({ bus: ledger.bus, reports, onStored: () => dispatcher.wake() });
+    const intake = new BusIntake({ bus: ledger.bus, onStored: () => dispatcher.wake() });
     return [ledger, intake, dispatcher];
   }
 }

@@ -34,11 +34,6 @@ describe('The intake of events', () => {
     expect(results).to.deep.equal(['stored', 'stored', 'duplicate']);
     expect(batches).to.deep.equal([3]);
     expect(bus.standing().pending).to.equal(2);
-    expect(place.told).to.deep.equal([
-      'platforms/automation stored',
-      'platforms/automation stored',
-      'platforms/automation duplicate',
-    ]);
   });
 
   it('puts off what there is no room for, says for how long, and takes it when there is room again', async () => {
@@ -47,7 +42,6 @@ describe('The intake of events', () => {
     expect(answers.map(({ status }) => status)).to.deep.equal(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
     const error = await refusal(place.intake.accept(event('e')));
     expect(error).to.include({ code: 'bus-full', retry: 'backoff', retryAfter: 10_000 });
-    expect(place.told.filter((one) => one.endsWith('overload'))).to.have.lengthOf(2);
     place.ledger.bus.route(10, () => []);
     expect(await place.intake.accept(event('e'))).to.equal('stored');
   });
@@ -64,7 +58,7 @@ describe('The intake of events', () => {
     const file = join(directory, 'ledger.db');
     const sqlite = connect(file);
     const bus = new Bus(new Database(sqlite, file), { redact: (text) => text, now: Date.now });
-    const intake = new BusIntake({ bus, reports: { event: () => undefined }, onStored: () => undefined });
+    const intake = new BusIntake({ bus, onStored: () => undefined });
     try {
       const pages = Number(sqlite.prepare('PRAGMA page_count').get()?.['page_count']);
       sqlite.exec(`PRAGMA max_page_count = ${pages + 3}`);

@@ -158,8 +158,10 @@ describe('A delivery to a webhook', () => {
     receiver.answer = (response) => {
       response.on('close', () => (closed = true));
       const flood = (): void => {
-        while (!closed && response.write('x'.repeat(65_536))) written++;
-        if (!closed) response.once('drain', flood);
+        if (closed) return;
+        written++;
+        if (response.write('x'.repeat(65_536))) setImmediate(flood);
+        else response.once('drain', flood);
       };
       flood();
     };
