@@ -53,6 +53,25 @@ export interface KeyedRun {
   readonly reply?: Reply;
 }
 
+/** Runs that are kept: those somebody asked for, and those that were only seen on a platform. */
+export interface RunLimits {
+  readonly asked: number;
+  readonly seen: number;
+  /** Idempotency keys of one token, and of all. */
+  readonly keysPerToken: number;
+  readonly keys: number;
+  /** Answers that are kept word for word. */
+  readonly replies: number;
+}
+
+export const RUN_LIMITS: RunLimits = {
+  asked: 20_000,
+  seen: 5_000,
+  keysPerToken: 20_000,
+  keys: 200_000,
+  replies: 1_000,
+};
+
 export interface RunRow {
   readonly platform: string;
   readonly remote: string;

@@ -15,27 +15,8 @@ import {
   PRUNE_ASKED,
   PRUNE_SEEN,
 } from './run-statements.ts';
-import { runOf, stateOf } from './run.ts';
-import type { KeyedRun, Reply, Run, RunRow, RunState, Wish } from './run.ts';
-
-/** Runs that are kept: those somebody asked for, and those that were only seen on a platform. */
-export interface RunLimits {
-  readonly asked: number;
-  readonly seen: number;
-  /** Idempotency keys of one token, and of all. */
-  readonly keysPerToken: number;
-  readonly keys: number;
-  /** Answers that are kept word for word. */
-  readonly replies: number;
-}
-
-export const RUN_LIMITS: RunLimits = {
-  asked: 20_000,
-  seen: 5_000,
-  keysPerToken: 20_000,
-  keys: 200_000,
-  replies: 1_000,
-};
+import { RUN_LIMITS, runOf, stateOf } from './run.ts';
+import type { KeyedRun, Reply, Run, RunLimits, RunRow, RunState, Wish } from './run.ts';
 
 /** Milliseconds for which a key stands for its first run. */
 export const KEY_LIFE = 24 * 3600 * 1000;

@@ -4,8 +4,9 @@ import { expect } from 'chai';
 import type { Execution } from '../../src/drivers/driver.ts';
 import { connect, Database } from '../../src/ledger/database.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
-import { KEY_LIFE, RUN_LIMITS, Runs } from '../../src/ledger/runs.ts';
-import type { RunLimits } from '../../src/ledger/runs.ts';
+import { RUN_LIMITS } from '../../src/ledger/run.ts';
+import type { RunLimits } from '../../src/ledger/run.ts';
+import { KEY_LIFE, Runs } from '../../src/ledger/runs.ts';
 import { SCOPE, owned, stateDirectories } from './samples.ts';
 
 const PLATFORM = SCOPE.platform;
