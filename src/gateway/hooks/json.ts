@@ -39,9 +39,6 @@ function textOf(bytes: Buffer): string {
   }
 }
 
-/** Strings, and the characters that open, close and part objects and arrays; nothing else matters in text that is JSON. */
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g;
-
 interface Level {
   /** Undefined in an array. */
   readonly names: Set<string> | undefined;
@@ -49,21 +46,32 @@ interface Level {
   name: string | undefined;
 }
 
-/** `text` has to be JSON: what stands before a colon is a name then. One walk, no recursion. */
+/** `text` has to be JSON: the string before a colon is a name then. One walk, no recursion. */
 function checkNames(text: string): void {
   const levels: Level[] = [];
-  let before = '';
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token === '{' || token === '[') {
-      levels.push({ names: token === '{' ? new Set() : undefined, name: undefined });
+  let string = '';
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '"') {
+      const end = endOfString(text, at);
+      string = text.slice(at, end + 1);
+      at = end;
+    } else if (character === '{' || character === '[') {
+      levels.push({ names: character === '{' ? new Set() : undefined, name: undefined });
       if (levels.length > DEEPEST) throw new JsonRefused('unsafe', `The body is nested deeper than ${DEEPEST} levels.`);
-    } else if (token === '}' || token === ']') {
+    } else if (character === '}' || character === ']') {
       levels.pop();
-    } else if (token === ':') {
-      addName(levels, JSON.parse(before) as string);
+    } else if (character === ':') {
+      addName(levels, string.includes('\\') ? (JSON.parse(string) as string) : string.slice(1, -1));
     }
-    before = token;
   }
+}
+
+/** Index of the quotation mark that ends the string beginning at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
 }
 
 function addName(levels: readonly Level[], name: string): void {
