@@ -112,6 +112,11 @@ describe('A plugin that', function () {
     expect(await ask(bench.pool('limit', text))).to.deep.equal({ refused: 'Amount exceeds limit' });
   });
 
+  it('throws an error of a class of that name refuses as well', async () => {
+    const text = `class ValidationError extends Error {} ${body('throw new ValidationError("Amount exceeds limit.");')}`;
+    expect(await ask(bench.pool('limit', text))).to.deep.equal({ refused: 'Amount exceeds limit' });
+  });
+
   it('gives something that is not JSON fails that call only', async () => {
     const pool = bench.pool('cycle', body('if (context.n) return context; const a = {}; a.a = a; return a;'));
     expect(await failure(ask(pool))).to.include({ code: 'plugin-failed' });

@@ -101,6 +101,11 @@ describe('The process of a plugin', function () {
     }
   });
 
+  it('has a heap of its own size, also where the system does not tell what a process uses', async () => {
+    const verdict = await ask(bench.pool('sized', body('return { args: process.execArgv };'), { memory: 48 }));
+    expect(verdict).to.have.nested.property('result.args').that.includes('--max-old-space-size=48');
+  });
+
   it('has no function of the runtime left that was not looked at', async () => {
     const pool = bench.pool(
       'lister',

@@ -70,7 +70,7 @@ function textOf(error) {
 
 function isRefusal(error) {
   try {
-    return error instanceof Error && error.name === 'ValidationError';
+    return error instanceof Error && [error.name, error.constructor.name].includes('ValidationError');
   } catch {
     return false;
   }
