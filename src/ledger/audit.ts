@@ -36,7 +36,7 @@ export interface AuditLimits {
   readonly refused: number;
 }
 
-export const AUDIT_LIMITS: AuditLimits = { calls: 100_000, refused: 20_000 };
+const AUDIT_LIMITS: AuditLimits = { calls: 100_000, refused: 20_000 };
 
 /** Who called the API, when, for what, and what came of it. */
 export class Audit {

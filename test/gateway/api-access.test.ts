@@ -155,6 +155,25 @@ describe('Who may call the API', () => {
     ).to.equal(200);
   });
 
+  it('shows a run that only the platform knows of to those who may read its workflow, or the platform where no Sync owns it', async () => {
+    const run = { status: 'running', startedAt: place.now } as const;
+    const put = (id: string, workflow: string): void =>
+      void place.runner.runs.push({ text: '', execution: { ...run, id, workflow } });
+    put('by-hand', 'remote-order-fulfillment');
+    put('unowned', 'remote-of-nobody');
+    const statuses = async (scope: string): Promise<readonly number[]> => {
+      const token = place.token(scope);
+      const asked = ['by-hand', 'unowned', 'none'].map((id) =>
+        place.ask('GET', `/platforms/node-red/executions/${id}`, { token }),
+      );
+      return (await Promise.all(asked)).map(({ status }) => status);
+    };
+    expect(await statuses('read:node-red/invoices')).to.deep.equal([404, 404, 404]);
+    expect(await statuses('read:node-red/order-fulfillment')).to.deep.equal([200, 404, 404]);
+    expect(await statuses('read:node-red')).to.deep.equal([200, 200, 404]);
+    expect(await statuses('trigger:node-red')).to.deep.equal([404, 404, 404]);
+  });
+
   it('does not tell a limited token the names of other platforms', async () => {
     const token = place.token('read:missing', 'read:node-red');
     expect((await place.ask('GET', '/status?platform=missing')).text).to.contain('secret-platform');

@@ -43,12 +43,24 @@ describe('The audit of the API, and what goes out of it', () => {
         status: 200,
       },
       {
-        ...{ at: who.at, times: 1, address: who.address, refused: true, method: 'POST', route },
-        ...{ platform: 'node-red', workflow: 'order-fulfillment', status: 401 },
+        at: who.at,
+        times: 1,
+        address: who.address,
+        refused: true,
+        method: 'POST',
+        route,
+        platform: 'node-red',
+        workflow: 'order-fulfillment',
+        status: 401,
       },
       {
-        ...{ ...who, token: 'root', name: 'token file of the state directory' },
-        ...{ refused: false, method: 'GET', route: 'none', status: 404 },
+        ...who,
+        token: 'root',
+        name: 'token file of the state directory',
+        refused: false,
+        method: 'GET',
+        route: 'none',
+        status: 404,
       },
     ]);
   });

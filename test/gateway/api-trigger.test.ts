@@ -143,7 +143,10 @@ describe('Triggering a workflow over the API', () => {
     expect(answer.json).to.not.have.property('execution');
     expect((await execution(correlationOf(answer))).json).to.include({ id: correlationOf(answer), status: 'accepted' });
     place.runner.end(0, 'success');
-    place.ledger.runs.saw('node-red', [...place.runner.runs.map((run) => run.execution)]);
+    place.ledger.runs.saw(
+      'node-red',
+      place.runner.runs.map((run) => run.execution),
+    );
     expect((await execution(correlationOf(answer))).json).to.include({ id: 'run-1', status: 'succeeded' });
   });
 

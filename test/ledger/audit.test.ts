@@ -44,7 +44,16 @@ describe('The audit in the ledger', () => {
     audit.add([FULL]);
     for (let count = 0; count < 50; count += 1) audit.add([{ ...CALL, refused: true, at: count }]);
     expect(audit.list({ limit: 1000 }).map(({ at }) => at)).to.deep.equal([
-      ...[49, 48, 47, 46, 45, 44, 43, 42, 41, 40],
+      49,
+      48,
+      47,
+      46,
+      45,
+      44,
+      43,
+      42,
+      41,
+      40,
       FULL.at,
     ]);
     for (let count = 0; count < 50; count += 1) audit.add([{ ...CALL, at: count }]);

@@ -9,12 +9,12 @@ import type { Answer, Caller, Need } from './route.ts';
 import { covers, scopeFor, touches } from './scopes.ts';
 
 /** Calls of one token: those that read, and those that do something. */
-export const RATES: Required<TokenRates> = {
+const RATES: Required<TokenRates> = {
   read: { perSecond: 100, burst: 200 },
   trigger: { perSecond: 20, burst: 40 },
 };
 /** Failed authentication of one address; who has a token is let in all the same. */
-export const FAILURES: Rate = { perSecond: 0.5, burst: 30 };
+const FAILURES: Rate = { perSecond: 0.5, burst: 30 };
 const MOST_ADDRESSES = 10_000;
 
 /** The token that lies in the state directory: everything, at any rate. */

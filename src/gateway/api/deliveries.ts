@@ -32,8 +32,8 @@ const DeliveryJson = z
     }),
   })
   .meta({ id: 'Delivery' });
-const DeliveryList = z.strictObject({ deliveries: z.array(DeliveryJson) }).meta({ id: 'DeliveryList' });
-const Replayed = z
+export const DeliveryList = z.strictObject({ deliveries: z.array(DeliveryJson) }).meta({ id: 'DeliveryList' });
+export const Replayed = z
   .strictObject({ replayed: z.int(), skipped: z.int().describe('Not kept any more, or nobody gets them now.') })
   .meta({ id: 'Replayed' });
 const Ids = z.array(z.string().min(1).max(300)).min(1).max(1000);

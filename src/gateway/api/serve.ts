@@ -144,7 +144,7 @@ function invalid(issues: readonly { readonly path: readonly PropertyKey[]; reado
 }
 
 /** The answer that something thrown stands for. */
-export function answerTo(error: unknown): Answer {
+function answerTo(error: unknown): Answer {
   if (error instanceof ReconcilerError) {
     const { retryAfter } = error;
     return refused(statusOf(error), { ...errorJson(error), ...(retryAfter === undefined ? {} : { retryAfter }) });

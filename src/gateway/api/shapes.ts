@@ -97,7 +97,7 @@ export const WebhookRequest = z
   })
   .meta({ id: 'WebhookRequest' });
 
-export const WebhookJson = z
+const WebhookJson = z
   .strictObject({
     id: z.string(),
     event: z.string(),
@@ -144,7 +144,7 @@ export const TokenRequest = z
   })
   .meta({ id: 'TokenRequest' });
 
-export const TokenJson = z
+const TokenJson = z
   .strictObject({
     id: z.string(),
     name: z.string(),

@@ -14,7 +14,7 @@ const OTHERS = 'others';
  * with a count, and beyond a bound all become one: a flood costs a bounded number of rows per second, and no call that was
  * let in is lost to it. What a killed process had collected, a second's worth, is lost.
  */
-export class AuditTrail implements Disposable {
+export class AuditTrail {
   readonly #audit: Pick<Audit, 'add'>;
   readonly #log: Log;
   #calls: AuditRecord[] = [];
@@ -48,10 +48,6 @@ export class AuditTrail implements Disposable {
       this.#log[this.#failing ? 'debug' : 'error']('calls not audited', { calls: records.length, error });
       this.#failing = true;
     }
-  }
-
-  [Symbol.dispose](): void {
-    this.flush();
   }
 
   #addRefused(record: AuditRecord): void {
