@@ -78,6 +78,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     },
     http: {
       maxHeaderSize: limits.headers,
+      // Node takes the longer of the two times for the whole request: its minute for headers would become that.
       headersTimeout: limits.receive,
       connectionsCheckingInterval: limits.checkEvery,
       // A flag of the process must not bring back what lets two servers read one request in two ways.

@@ -5,6 +5,7 @@ import type { SecretValue } from '../../secrets/secrets.ts';
 import { refuse } from '../answer.ts';
 import type { Refusal } from '../answer.ts';
 import type { HookParts } from './parts.ts';
+import { RecentSecrets } from './recent-secrets.ts';
 import { RefusalLimit, RefusalLog } from './refusals.ts';
 import { Verification } from './signatures.ts';
 import type { Proof, Verdict } from './signatures.ts';
@@ -29,6 +30,7 @@ export class Doorkeeper {
   readonly #parts: Parts;
   readonly #limit = new RefusalLimit(MOST_REFUSALS);
   readonly #refusals: RefusalLog;
+  readonly #secrets = new RecentSecrets();
   /** Nobody can sign with it: it stands in where there is no secret, so that its absence takes as long. */
   readonly #nobodys = randomBytes(32).toString('hex');
 
@@ -65,11 +67,7 @@ export class Doorkeeper {
   /**
    * Begins to check a request against a secret; against one that nobody has when there is none or it cannot be read.
    */
-  async begin(
-    proof: Proof,
-    headers: IncomingHttpHeaders,
-    secret: (() => Promise<SecretValue>) | undefined,
-  ): Promise<Check> {
+  async begin(proof: Proof, headers: IncomingHttpHeaders, secret: NamedSecret | undefined): Promise<Check> {
     const value = await this.#valueOf(secret);
     const verification = new Verification(proof, headers, value ?? this.#nobodys);
     const { clock } = this.#parts;
@@ -79,14 +77,21 @@ export class Doorkeeper {
     };
   }
 
-  async #valueOf(secret: (() => Promise<SecretValue>) | undefined): Promise<string | undefined> {
+  async #valueOf(secret: NamedSecret | undefined): Promise<string | undefined> {
+    if (secret === undefined) return undefined;
     try {
-      return (await secret?.())?.reveal();
+      return (await this.#secrets.read(secret.name, secret.read, this.#parts.clock())).reveal();
     } catch (error) {
       this.#refusals.unreadable(error, this.#parts.clock());
       return undefined;
     }
   }
+}
+
+/** A secret, and the configured name of who has it. */
+export interface NamedSecret {
+  readonly name: string;
+  readonly read: () => Promise<SecretValue>;
 }
 
 export interface Refused {

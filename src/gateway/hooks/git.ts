@@ -49,7 +49,7 @@ async function takePush(
   const { sync } = request.params;
   const hook = parts.syncHook(sync);
   const provider: GitProvider = hook?.provider ?? 'standard-webhooks';
-  const secret = hook === undefined ? undefined : () => hook.secret();
+  const secret = hook && { name: `syncs/${sync}`, read: () => hook.secret() };
   const check = await doorkeeper.begin(proofOf(provider, request.headers), request.headers, secret);
   const passed = await pass(request.raw, check);
   if (passed === 'too-large') parts.reports.refused('public', 'size');

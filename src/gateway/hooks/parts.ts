@@ -20,7 +20,7 @@ export interface PlatformEvents {
   secret(): Promise<SecretValue>;
 }
 
-/** What the hooks need. Configuration is asked for each request, because it may change at any time. */
+/** What the hooks need. Configuration is asked for each request, because it may change at any time; a secret once a second. */
 export interface HookParts {
   /** Undefined when there is no such Sync, or it takes no pushes. */
   syncHook(name: string): SyncHook | undefined;

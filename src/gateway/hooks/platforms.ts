@@ -60,7 +60,7 @@ async function senderOf(request: Events, body: Buffer, { parts, doorkeeper }: De
   // Nobody there takes as long as one that does not verify.
   for (const name of asked.length === 0 ? [''] : asked) {
     const events = parts.platformEvents(name);
-    const secret = events === undefined ? undefined : () => events.secret();
+    const secret = events && { name: `platforms/${name}`, read: () => events.secret() };
     const check = await doorkeeper.begin(proofOf(events), request.headers, secret);
     check.update(body);
     const reason = check.end();
