@@ -125,7 +125,9 @@ describe('The processes of a plugin', function () {
     expect(restarts.pause).to.equal(0);
   });
 
-  it('are gone when the pool is disposed of, hung ones, starting ones and waiting calls included', async () => {
+  it('are gone when the pool is disposed of, hung ones, starting ones and waiting calls included', async function () {
+    // Less than a start may take: one that is under way is not waited for.
+    this.timeout(15_000);
     const pool = bench.pool('slow', WORKER, { processes: 2 });
     await pool.warm();
     const calls = Array.from({ length: 4 }, () => failure(ask(pool, { work: 'hang' })));
