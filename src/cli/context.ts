@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import type { RemoteApi } from '../daemon/remote-api.ts';
 import type { Operations } from '../daemon/operations.ts';
 import type { Environment } from './environment.ts';
 
@@ -12,6 +13,7 @@ export interface GlobalFlags {
   readonly config: string;
   readonly stateDir: string;
   readonly listen: string;
+  readonly listenHooks: string;
   readonly installation: string;
   readonly logFormat: 'json' | 'pretty';
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
@@ -32,6 +34,8 @@ export interface Context {
   /** Sets the exit code of the process. */
   exit(code: number): void;
   open(flags: GlobalFlags): Promise<Session>;
+  /** The API of the daemon that runs on this state directory. @throws ReconcilerError `daemon-unreachable` when there is none. */
+  api(flags: GlobalFlags): RemoteApi;
   /** Asks on the terminal. */
   confirm(question: string): Promise<boolean>;
 }

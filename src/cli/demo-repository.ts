@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { simpleGit } from 'simple-git';
@@ -13,6 +16,8 @@ export interface Demo {
   readonly repository: string;
   readonly configuration: string;
   readonly secrets: string;
+  /** Port on the loopback interface where the demo's receiver of webhooks is told things; undefined in a demo made before there was one. */
+  readonly receiverPort: number | undefined;
   /** Whether this run made it, rather than finding it. */
   readonly fresh: boolean;
 }
@@ -20,7 +25,10 @@ export interface Demo {
 /** The sample manifests lie beside the source, and beside the compiled program in the package. */
 const MANIFESTS = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', 'manifests');
 
-const SECRETS = ['crm-passphrase', 'alice-password', 'maker-password'] as const;
+/** So does the plugin that checks orders. */
+const PLUGIN = resolve(dirname(fileURLToPath(import.meta.url)), 'demo-assets', 'order-limit');
+
+const SECRETS = ['crm-passphrase', 'alice-password', 'maker-password', 'receiver-secret'] as const;
 
 /**
  * Makes what the demo needs below `<stateDir>/demo`, and leaves alone what is there: a second run goes on where the
@@ -36,8 +44,33 @@ export async function prepareDemo(stateDir: string): Promise<Demo> {
   await makeSecrets(secrets);
   if (fresh) await makeRepository(repository);
   const configuration = join(home, 'plumbline.yaml');
-  if (!existsSync(configuration)) await writeFile(configuration, configurationText(repository, secrets));
-  return { repository, configuration, secrets, fresh };
+  if (!existsSync(configuration)) {
+    await cp(PLUGIN, join(home, 'plugins', 'order-limit'), { recursive: true });
+    await writeFile(configuration, configurationText({ repository, secrets, receiverPort: await freePort() }));
+  }
+  const receiverPort = /http:\/\/127\.0\.0\.1:(\d+)\/hook/.exec(await readFile(configuration, 'utf8'))?.[1];
+  return {
+    repository,
+    configuration,
+    secrets,
+    fresh,
+    receiverPort: receiverPort === undefined ? undefined : Number(receiverPort),
+  };
+}
+
+/** A port of the loopback interface that nobody listens on at present. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** What the receiver of webhooks knows their sender by. */
+export async function receiverSecret({ secrets }: Demo): Promise<string> {
+  return (await readFile(join(secrets, 'receiver-secret'), 'utf8')).trim();
 }
 
 /** The password of the person who edits flows in the demo's editor. */
@@ -76,12 +109,18 @@ async function makeRepository(repository: string): Promise<void> {
   await rename(building, repository);
 }
 
-function configurationText(repository: string, secrets: string): string {
+function configurationText(demo: {
+  readonly repository: string;
+  readonly secrets: string;
+  readonly receiverPort: number;
+}): string {
+  const { repository, secrets, receiverPort } = demo;
   const platform = {
     apiVersion: 'plumbline.dev/v1alpha1',
     kind: 'Platform',
     metadata: { name: 'node-red', labels: { environment: 'demo' } },
-    spec: { driver: 'node-red', hosted: { port: 1880 } },
+    // The receiver is on this machine, where webhooks do not go unless they are allowed to.
+    spec: { driver: 'node-red', hosted: { port: 1880 }, webhooks: { allow: ['127.0.0.1'] } },
   };
   const sync = {
     apiVersion: 'plumbline.dev/v1alpha1',
@@ -97,8 +136,23 @@ function configurationText(repository: string, secrets: string): string {
       gracePeriod: '5s',
       prune: { enabled: true, maxDeletions: '50%' },
       secrets: { dir: secrets },
-      variables: { environment: 'demo', crmHost: 'crm.example.com' },
+      variables: {
+        environment: 'demo',
+        crmHost: 'crm.example.com',
+        receiver: `http://127.0.0.1:${receiverPort}/hook`,
+      },
     },
   };
-  return `${stringify(platform)}---\n${stringify(sync)}`;
+  const plugin = {
+    apiVersion: 'plumbline.dev/v1alpha1',
+    kind: 'Plugin',
+    metadata: { name: 'order-limit' },
+    spec: {
+      folder: 'plugins/order-limit',
+      platforms: ['node-red'],
+      triggers: { workflows: ['order-fulfillment'] },
+      settings: { limit: 10_000 },
+    },
+  };
+  return [platform, sync, plugin].map((document) => stringify(document)).join('---\n');
 }

@@ -1,11 +1,13 @@
 import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ReconcilerError } from '../errors.ts';
+import { ReconcilerError, messageOf } from '../errors.ts';
 import type { StatusResult } from '../daemon/operations.ts';
 import { startDaemon, type Daemon, type DaemonOptions } from '../daemon/service.ts';
 import { runUntilStopped } from '../daemon/signals.ts';
 import { globalFlags, type Context, type Register } from './context.ts';
 import { makerPassword, prepareDemo, type Demo } from './demo-repository.ts';
+import { DemoReceiver } from './demo-receiver.ts';
+import { tellOrders } from './demo-story.ts';
 import { daemonOptions } from './start.ts';
 
 /** Milliseconds the first pass may take before the demo says what it waits for. */
@@ -29,10 +31,16 @@ export const registerDemo: Register = (program, context) => {
     // What happens is told as events; the log is for those who ask for it.
     const logLevel = flags.logLevel === 'info' ? 'error' : flags.logLevel;
     const follow = new AbortController();
+    const telling = { context, signal: follow.signal };
+    await using receiver = await DemoReceiver.open(demo, telling);
     const code = await runUntilStopped(async () => {
       const daemon = await startAnywhere({ ...options, logLevel }, context);
-      void tell(daemon, { context, signal: follow.signal });
-      void converged(daemon, demo, { context, signal: follow.signal });
+      void tell(daemon, telling);
+      void converged(daemon, demo, telling).then(async (inSync) => {
+        const delivered = (id: string) => receiver.delivered(id);
+        if (inSync) await tellOrders(flags.stateDir, { ...telling, delivered });
+        if (inSync && !follow.signal.aborted) context.print('What happens is told here. Ctrl-C stops it.\n');
+      });
       return daemon;
     });
     follow.abort();
@@ -47,8 +55,8 @@ async function startAnywhere(options: DaemonOptions, context: Context): Promise<
     return await startDaemon(options);
   } catch (error) {
     if (!(error instanceof ReconcilerError) || error.code !== 'listen-failed') throw error;
-    context.print(`${options.listen} is taken; another port is used for metrics and status.`);
-    return startDaemon({ ...options, listen: '127.0.0.1:0' });
+    context.print(`${messageOf(error)} Other ports are used.`);
+    return startDaemon({ ...options, listen: '127.0.0.1:0', listenHooks: '127.0.0.1:0' });
   }
 }
 
@@ -58,8 +66,8 @@ interface Telling {
   readonly signal: AbortSignal;
 }
 
-/** Waits for the first pass and says where everything is. */
-async function converged(daemon: Daemon, demo: Demo, { context, signal }: Telling): Promise<void> {
+/** Waits for the first pass and says where everything is. @returns whether it is as git says */
+async function converged(daemon: Daemon, demo: Demo, { context, signal }: Telling): Promise<boolean> {
   const { operations, engine } = daemon.workshop;
   const started = Date.now();
   let status = await operations.status({});
@@ -67,16 +75,17 @@ async function converged(daemon: Daemon, demo: Demo, { context, signal }: Tellin
     await pause(100);
     status = await operations.status({});
   }
-  if (signal.aborted) return;
+  if (signal.aborted) return false;
   const editor = (await engine.platforms.url('node-red')) ?? '(not started)';
   const [sync] = status.syncs;
   const ready = sync?.conditions.find((condition) => condition.type === 'Ready');
   if (sync === undefined || ready?.status !== 'True') {
     context.print(`Not in sync yet: ${ready?.message ?? 'no pass has ended'}`);
-    return;
+    return false;
   }
   const places = { demo, editor, daemon, owned: sync.inventory.length, password: await makerPassword(demo) };
   context.print(guide(places, context));
+  return true;
 }
 
 function settled({ syncs }: StatusResult): boolean {
@@ -109,6 +118,7 @@ ${bold(`${owned} objects stand on Node-RED as git says.`)}
   repository  ${repository}
   metrics     ${daemon.url}/metrics
   status      ${PROGRAM} status
+  hooks       ${daemon.hooksUrl}   ${dim('git pushes and platform events; nothing else is served there')}
 
 ${bold('Try')}
   curl -s ${editor}/orders -H 'content-type: application/json' -d '{"id": "A-1", "customer": "acme", "amount": 120}'
@@ -119,9 +129,9 @@ ${bold('Try')}
                             found at once, archived, and reverted after five seconds, with your name
   ${dim('delete a tab in the editor')}
                             restored
-  ${PROGRAM} plan | history | events | restore
-
-What happens is told here. Ctrl-C stops it.
+  ${PROGRAM} trigger order-fulfillment --input '{"id": "A-3", "customer": "acme", "amount": 99}' --wait
+                            a run on demand, checked by a plugin first
+  ${PROGRAM} plan | history | events | restore | executions | deliveries | audit
 `;
 }
 

@@ -23,6 +23,7 @@ export const VARIABLES = {
   config: 'PLUMBLINE_CONFIG',
   stateDir: 'PLUMBLINE_STATE_DIR',
   listen: 'PLUMBLINE_LISTEN',
+  listenHooks: 'PLUMBLINE_LISTEN_HOOKS',
   installation: 'PLUMBLINE_INSTALLATION',
   logFormat: 'PLUMBLINE_LOG_FORMAT',
   logLevel: 'PLUMBLINE_LOG_LEVEL',

@@ -5,7 +5,7 @@ import { coloursFor, type Context } from './context.ts';
 import { readEnvironment } from './environment.ts';
 import { EXIT } from './exit-codes.ts';
 import { createProgram } from './program.ts';
-import { openSession } from './session.ts';
+import { openApi, openSession } from './session.ts';
 
 /** Runs one command line and returns the exit code. Errors go to standard error, in one line with the remedy. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -24,6 +24,7 @@ export async function main(args: readonly string[]): Promise<number> {
       code = wanted;
     },
     open: (flags) => openSession(flags, context),
+    api: (flags) => openApi(flags),
     confirm,
   };
   try {

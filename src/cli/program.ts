@@ -20,6 +20,12 @@ import { registerStatus } from './status.ts';
 import { registerSuspend } from './suspend.ts';
 import { registerTree } from './tree.ts';
 import { registerValidate } from './validate.ts';
+import { registerAudit } from './audit.ts';
+import { registerDeliveries } from './deliveries.ts';
+import { registerExecutions } from './executions.ts';
+import { registerToken } from './token.ts';
+import { registerTrigger } from './trigger.ts';
+import { registerWebhook } from './webhook.ts';
 import { version } from './version.ts';
 
 const COMMANDS: readonly Register[] = [
@@ -41,6 +47,12 @@ const COMMANDS: readonly Register[] = [
   registerResume,
   registerRelease,
   registerRestore,
+  registerTrigger,
+  registerExecutions,
+  registerWebhook,
+  registerDeliveries,
+  registerToken,
+  registerAudit,
   registerSchema,
 ];
 
@@ -60,7 +72,22 @@ export function createProgram(context: Context): Command {
     .showSuggestionAfterError()
     .addOption(global('config', '--config <path>', 'file or folder of Platform and Sync documents', 'plumbline.yaml'))
     .addOption(global('stateDir', '--state-dir <path>', 'where ledger, keys and caches are kept', '.plumbline'))
-    .addOption(global('listen', '--listen <host:port>', 'where metrics, health and API are served', '127.0.0.1:8480'))
+    .addOption(
+      global(
+        'listen',
+        '--listen <host:port>',
+        'where metrics, health and API are served, for those inside',
+        '127.0.0.1:8480',
+      ),
+    )
+    .addOption(
+      global(
+        'listenHooks',
+        '--listen-hooks <host:port>',
+        'where git pushes and platform events are taken: the only address an ingress has to expose',
+        '127.0.0.1:8481',
+      ),
+    )
     .addOption(global('installation', '--installation <id>', 'id of this installation, part of every owner', 'default'))
     .addOption(
       global('logLevel', '--log-level <level>', 'what is logged', 'info').choices(['error', 'warn', 'info', 'debug']),
@@ -74,6 +101,11 @@ export function createProgram(context: Context): Command {
         .default(variables[VARIABLES.logFormat] ?? (context.environment.terminal ? 'pretty' : 'json')),
     );
   for (const register of COMMANDS) register(program, context);
-  for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput());
+  for (const command of allCommands(program)) command.exitOverride().configureOutput(program.configureOutput());
   return program;
+}
+
+/** Commands and their subcommands. */
+export function allCommands(program: Command): readonly Command[] {
+  return program.commands.flatMap((command) => [command, ...allCommands(command)]);
 }

@@ -1,7 +1,9 @@
 import { ReconcilerError } from '../errors.ts';
 import type { Operations } from '../daemon/operations.ts';
-import { daemonOf, remoteOperations } from '../daemon/remote-operations.ts';
-import { openWorkshop } from '../daemon/service.ts';
+import { daemonOf, remoteApi } from '../daemon/remote-api.ts';
+import type { RemoteApi } from '../daemon/remote-api.ts';
+import { remoteOperations } from '../daemon/remote-operations.ts';
+import { openWorkshop } from '../daemon/workshop.ts';
 import { holderOf } from '../ledger/lock.ts';
 import type { Context, GlobalFlags, Session } from './context.ts';
 import { version } from './version.ts';
@@ -28,6 +30,15 @@ export async function openSession(flags: GlobalFlags, context: Context): Promise
   context.signal.addEventListener('abort', () => workshop.abort(new Error('interrupted')), { once: true });
   const local = session(workshop.operations, async () => workshop[Symbol.asyncDispose]());
   return { ...local, reconcile: refuseReconcile };
+}
+
+/** @throws ReconcilerError `daemon-unreachable` when no daemon holds this state directory. */
+export function openApi({ stateDir }: GlobalFlags): RemoteApi {
+  if (daemonRuns(stateDir)) return remoteApi(stateDir);
+  throw new ReconcilerError('no daemon runs on this state directory', 'never', {
+    code: 'daemon-unreachable',
+    remedy: 'Start one with "plumbline start", or name its state directory with --state-dir.',
+  });
 }
 
 /** Whether a daemon holds this state directory. */

@@ -18,6 +18,7 @@ export function daemonOptions(flags: GlobalFlags, { environment }: Context): Dae
     stateDir: flags.stateDir,
     installation: flags.installation,
     listen: flags.listen,
+    listenHooks: flags.listenHooks,
     version: version(),
     environment: environment.variables,
     logFormat: flags.logFormat,

@@ -4,6 +4,7 @@ import type { DriverDefinition } from '../drivers/driver.ts';
 import type { HostedNodeRed } from '../drivers/node-red/hosted-supervisor.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../report/log.ts';
+import type { PluginHost } from '../plugins/plugin-host.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { PassReport, Trigger } from '../report/pass-report.ts';
 import { Reporter } from '../report/reporter.ts';
@@ -25,6 +26,7 @@ export interface EngineParts {
   readonly ledger: Ledger;
   readonly secrets: SecretStore;
   readonly log: Log;
+  readonly plugins: PluginHost;
   readonly metrics: Metrics;
   readonly timers: Timers;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -52,22 +54,37 @@ export class Engine implements AsyncDisposable {
   #loadedAt = 0;
   readonly #worker: PassWorker;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Folder of the configuration: relative paths count from there. */
+  readonly baseDir: string;
+  /** Told after every pass that was reported, and whenever a configuration came into force. */
+  onPassEnded: () => void = () => undefined;
+  onConfigured: () => void = () => undefined;
   readonly #triggers = new Map<string, { readonly source: Source; readonly triggers: SyncTriggers }>();
 
   /** Use `Engine.open`. */
   private constructor(parts: EngineParts, baseDir: string) {
     this.parts = parts;
+    this.baseDir = baseDir;
     const { ledger, log, metrics, secrets, timers } = parts;
     const redact = (text: string): string => secrets.redact(text);
     this.reporter = new Reporter({ log, metrics, ledger, redact, clock: () => timers.now() });
     this.platforms = new Platforms({
       ...parts,
+      webhooks: ledger.webhooks,
       scope: { kind: 'configuration', baseDir },
-      onEvent: (platform) => this.#wakePlatform(platform),
+      onEvent: (platform) => this.lookAtPlatform(platform),
     });
     this.roster = new Roster({ ...parts, baseDir });
     const { platforms, reporter, roster } = this;
-    this.#worker = new PassWorker({ ...parts, platforms, reporter, roster, queue: () => this.queue });
+    this.#worker = new PassWorker({
+      ...parts,
+      platforms,
+      reporter,
+      roster,
+      checkChanges: parts.plugins,
+      queue: () => this.queue,
+      onReported: () => this.onPassEnded(),
+    });
     this.queue = new WorkQueue(this.#worker, timers);
     metrics.watchQueue(() => this.queue.numbers());
   }
@@ -151,6 +168,7 @@ export class Engine implements AsyncDisposable {
     const { gone, fresh } = this.roster.plan(configuration);
     await Promise.all(gone.map((target) => this.queue.remove(target.place.key)));
     await this.platforms.configure(configuration.platforms);
+    await this.parts.plugins.configure(configuration.plugins, configuration.baseDir);
     this.roster.adopt(configuration);
     for (const target of gone) {
       if (this.roster.get(target) === undefined) this.reporter.forget(target, !this.roster.has(target.sync));
@@ -163,6 +181,7 @@ export class Engine implements AsyncDisposable {
     this.#loadedAt = timers.now();
     metrics.configurationValid(true);
     this.showSuspensions();
+    this.onConfigured();
     if (!this.#worker.following) return;
     this.#watchSources();
     for (const target of this.roster.targets()) if (fresh.has(target.place.key)) this.wake(target, 'start');
@@ -193,7 +212,15 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  #wakePlatform(platform: string): void {
+  /** Something may have changed in a Sync's source. @returns whether there is such a Sync. */
+  lookAtSync(name: string): boolean {
+    const targets = this.roster.ofSync(name);
+    if (this.#worker.following) for (const target of targets) this.wake(target, 'commit');
+    return targets.length > 0;
+  }
+
+  /** Something changed on a platform. */
+  lookAtPlatform(platform: string): void {
     if (!this.#worker.following) return;
     for (const target of this.roster.targets()) if (target.platform === platform) this.wake(target, 'event');
   }

@@ -11,10 +11,21 @@ export interface ExecutionParts {
   readonly timers: Timers;
   /** Platforms that are connected now. */
   readonly connected: () => Promise<ReadonlyMap<string, Driver>>;
+  /**
+   * Told of every run that was read, before the cursor moves: who throws here is told again. `name` is the workflow's in
+   * git, where a Sync owns it.
+   */
+  readonly onRuns?: (platform: string, runs: readonly SeenRun[]) => Promise<void>;
 }
 
-/** Milliseconds between two polls, and that one poll may take. */
+export interface SeenRun {
+  readonly execution: Execution;
+  readonly name?: string;
+}
+
+/** Milliseconds between two polls, to the next one when something was run, and that one poll may take. */
 const EVERY = 10_000;
+const SOON = 300;
 const LONGEST = 30_000;
 
 /**
@@ -28,6 +39,8 @@ export class ExecutionPoller implements AsyncDisposable {
   /** Up to where was counted: what the ledger could not take must not be counted twice. */
   readonly #counted = new Map<string, string>();
   #cancel: () => void = () => {};
+  #busy = false;
+  #expecting = false;
   #polling: Promise<void> = Promise.resolve();
 
   constructor(parts: ExecutionParts) {
@@ -35,9 +48,24 @@ export class ExecutionPoller implements AsyncDisposable {
   }
 
   start(): void {
-    this.#cancel = this.#parts.timers.after(EVERY, () => {
+    this.#arm(EVERY);
+  }
+
+  /** Polls shortly: somebody has just run something. Returns at once; how often it is called makes no difference. */
+  soon(): void {
+    this.#expecting = true;
+    if (this.#busy || this.#abort.signal.aborted) return;
+    this.#cancel();
+    this.#arm(SOON);
+  }
+
+  #arm(delay: number): void {
+    this.#cancel = this.#parts.timers.after(delay, () => {
+      this.#busy = true;
+      this.#expecting = false;
       this.#polling = this.poll().finally(() => {
-        if (!this.#abort.signal.aborted) this.start();
+        this.#busy = false;
+        if (!this.#abort.signal.aborted) this.#arm(this.#expecting ? SOON : EVERY);
       });
     });
   }
@@ -62,7 +90,9 @@ export class ExecutionPoller implements AsyncDisposable {
       const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(LONGEST)]);
       const from = this.#counted.get(platform) ?? ledger.cursor(name);
       const { executions, cursor, lost = 0 } = await driver.executions(from, signal);
-      this.#count(platform, executions);
+      const runs = this.#named(platform, executions);
+      await this.#parts.onRuns?.(platform, runs);
+      for (const { execution, name: workflow } of runs) this.#parts.metrics.execution(platform, workflow, execution);
       if (lost > 0) this.#tellLost(platform, lost);
       this.#counted.set(platform, cursor);
       ledger.setCursor(name, cursor);
@@ -75,11 +105,13 @@ export class ExecutionPoller implements AsyncDisposable {
     }
   }
 
-  #count(platform: string, executions: readonly Execution[]): void {
-    if (executions.length === 0) return;
+  #named(platform: string, executions: readonly Execution[]): readonly SeenRun[] {
+    if (executions.length === 0) return [];
     const names = this.#names(platform);
-    for (const execution of executions)
-      this.#parts.metrics.execution(platform, names.get(execution.workflow), execution);
+    return executions.map((execution) => {
+      const name = names.get(execution.workflow);
+      return name === undefined ? { execution } : { execution, name };
+    });
   }
 
   #tellLost(platform: string, lost: number): void {

@@ -22,6 +22,8 @@ export interface PassWorkerParts extends RunnerParts {
   readonly roster: Roster;
   readonly log: Log;
   readonly queue: () => WorkQueue;
+  /** Told after every pass that was reported. */
+  readonly onReported: () => void;
 }
 
 /** What the queue's turns are used for: passes, and what follows from them. */
@@ -72,7 +74,9 @@ export class PassWorker implements Worker {
   /** One pass, with what follows from it. Whoever calls this has the platform's turn, or asks for a plan only. */
   async pass(target: Target, request: PassRequest, signal: AbortSignal): Promise<PassReport> {
     const report = await runPass(target, request, this.#parts, signal);
-    if (request.mode === 'apply') this.#follow(target, report);
+    if (request.mode === 'plan') return report;
+    this.#follow(target, report);
+    this.#parts.onReported();
     return report;
   }
 

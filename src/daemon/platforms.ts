@@ -1,5 +1,7 @@
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { Driver, DriverDefinition, PlatformEvent } from '../drivers/driver.ts';
+import { withWebhooks } from '../drivers/webhooks.ts';
+import type { WebhookRegister } from '../drivers/webhook-register.ts';
 import type { Platform } from '../manifest/platform.ts';
 import type { HostedNodeRed } from '../drivers/node-red/hosted-supervisor.ts';
 import type { Log } from '../report/log.ts';
@@ -11,6 +13,8 @@ export interface PlatformsParts {
   readonly secrets: SecretStore;
   readonly scope: SecretScope;
   readonly metrics: Metrics;
+  /** Webhooks of platforms that keep none themselves. */
+  readonly webhooks: WebhookRegister;
   readonly log: Log;
   /** The registry. @throws ReconcilerError when there is no such driver. */
   readonly driverNamed: (name: string) => DriverDefinition;
@@ -118,7 +122,7 @@ export class Platforms implements AsyncDisposable {
     const definition = driverNamed(spec.driver);
     const { url, username, auth } = await this.#access(name, entry, definition);
     const { concurrency, requestsPerSecond, timeout } = spec.limits;
-    const driver = definition.connect({
+    const connected = definition.connect({
       platform: name,
       url,
       auth,
@@ -127,6 +131,7 @@ export class Platforms implements AsyncDisposable {
       onRequest: metrics.observer(name),
       onCircuit: (state) => metrics.circuitOpen(name, state !== 'closed'),
     });
+    const driver = withWebhooks(connected, this.#parts.webhooks, name);
     const events = driver.events?.((event) => onEvent(name, event), entry.abort.signal);
     return { driver, url, events };
   }

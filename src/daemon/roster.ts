@@ -80,6 +80,11 @@ export class Roster {
     if (this.find(target.place.key) === target) this.#targets.delete(target.place.key);
   }
 
+  /** As it is configured. */
+  syncNamed(name: string): Sync | undefined {
+    return this.#syncs.get(name)?.sync;
+  }
+
   /** The source of each Sync, for its triggers. */
   sources(): readonly { readonly name: string; readonly source: Source; readonly schedule?: string }[] {
     return [...this.#syncs].map(([name, { source, sync }]) => ({

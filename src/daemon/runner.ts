@@ -2,6 +2,7 @@ import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Key } from '../manifest/manifest.ts';
 import type { Approvals } from '../plan/types.ts';
+import type { ChangeChecks } from '../plugins/changes.ts';
 import { reconcile } from '../reconcile.ts';
 import { PassMemory } from '../reconcile/memory.ts';
 import type { Metrics } from '../report/metrics.ts';
@@ -34,6 +35,8 @@ export interface RunnerParts {
   readonly reporter: Reporter;
   readonly metrics: Metrics;
   readonly timers: Timers;
+  /** Plugins that look at what would be changed. */
+  readonly checkChanges: ChangeChecks;
 }
 
 /** Codes of errors that mean that the platform did not answer. */
@@ -78,6 +81,7 @@ export async function runPass(
           ...(suspended === undefined ? {} : { suspended }),
           ...(request.waits === undefined ? {} : { waits: request.waits }),
         },
+        checkChanges: parts.checkChanges,
         trigger,
         mode,
         ...(expect === undefined ? {} : { expect }),

@@ -1,139 +1,32 @@
 import { rmSync, writeFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { watch } from 'chokidar';
-import type { DriverDefinition } from '../drivers/driver.ts';
-import { DRIVERS, driverNamed } from '../drivers/index.ts';
-import { startHosted } from '../drivers/node-red/hosted.ts';
-import { Ledger } from '../ledger/ledger.ts';
-import { StateLock } from '../ledger/lock.ts';
-import { createLog } from '../report/log.ts';
-import type { Log, LogFormat, LogLevel } from '../report/log.ts';
-import { Metrics } from '../report/metrics.ts';
-import { generateToken, loadHashKey } from '../secrets/keys.ts';
-import { SecretStore } from '../secrets/store.ts';
+import { generateToken } from '../secrets/keys.ts';
+import { startPublicListener } from '../gateway/public.ts';
 import { parseAddress, urlOf } from './address.ts';
-import { readConfiguration } from './configuration.ts';
-import { Engine } from './engine.ts';
 import { ExecutionPoller } from './executions.ts';
+import { Gateway } from './gateway.ts';
 import { startListener } from './listener.ts';
-import { LocalOperations } from './local-operations.ts';
-import { DAEMON_FILE, TOKEN_FILE } from './remote-operations.ts';
+import { DAEMON_FILE, TOKEN_FILE } from './remote-api.ts';
 import { SYSTEM_TIMERS } from './timers.ts';
-import type { Timers } from './timers.ts';
-
-export interface ServiceOptions {
-  /** File or folder of Platform and Sync documents. */
-  readonly configPath: string;
-  readonly stateDir: string;
-  /** Id of this installation, part of every owner. */
-  readonly installation: string;
-  readonly version: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly logFormat: LogFormat;
-  readonly logLevel: LogLevel;
-  readonly logStream?: NodeJS.WritableStream;
-  readonly timers?: Timers;
-  /** Drivers by the word in `Platform.spec.driver`; those that plumbline brings along when absent. */
-  readonly driverNamed?: (name: string) => DriverDefinition;
-}
+import { openWorkshop } from './workshop.ts';
+import type { ServiceOptions, Workshop } from './workshop.ts';
 
 export interface DaemonOptions extends ServiceOptions {
-  /** `host:port` */
+  /** `host:port` of the private listener: API, metrics, health. */
   readonly listen: string;
+  /** `host:port` of the public one: git pushes and events of platforms. */
+  readonly listenHooks: string;
   /** Milliseconds that running passes get to end by themselves when the daemon stops. Default 20,000. */
   readonly stopDeadline?: number;
-}
-
-/** What plumbline keeps in its state directory for itself: no source's manifests may refer to it. */
-const OWN_FILES = [
-  'hash.key',
-  TOKEN_FILE,
-  DAEMON_FILE,
-  'ledger.db',
-  'ledger.db-wal',
-  'lock.db',
-  'node-red',
-  'sources',
-] as const;
-
-/** What a process that may write holds open: the lock, the ledger, the engine. */
-export interface Workshop extends AsyncDisposable {
-  readonly engine: Engine;
-  readonly operations: LocalOperations;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly secrets: SecretStore;
-  readonly lock: StateLock;
-  /** Ends everything that is under way. */
-  abort(reason: Error): void;
-}
-
-/**
- * Opens everything that reconciling takes: for the daemon, and for a command that runs while there is none.
- * @throws ReconcilerError `state-locked`, `configuration-invalid`, `ledger-…`, `key-file-…`
- */
-export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
-  const { stateDir, installation, environment, version, timers = SYSTEM_TIMERS } = options;
-  await using opened = new AsyncDisposableStack();
-  const lock = opened.use(StateLock.acquire(stateDir, { pid: process.pid, startedAt: timers.now() }));
-  const secrets = new SecretStore({
-    env: environment,
-    hashKey: loadHashKey(join(stateDir, 'hash.key')),
-    reserved: OWN_FILES.map((name) => ({ file: join(stateDir, name) })),
-  });
-  const redact = (text: string): string => secrets.redact(text);
-  const log = createLog({
-    level: options.logLevel,
-    format: options.logFormat,
-    redact,
-    ...(options.logStream === undefined ? {} : { stream: options.logStream }),
-  });
-  const metrics = new Metrics({ version });
-  const ledger = opened.use(
-    Ledger.open(stateDir, {
-      lock,
-      redact,
-      onRecovery: ({ message, movedTo }) => log.error('ledger recovered', { about: message, movedTo }),
-    }),
-  );
-  const abort = new AbortController();
-  const engine = opened.use(
-    await Engine.open({
-      ledger,
-      secrets,
-      log,
-      metrics,
-      timers,
-      environment,
-      stateDir,
-      installation,
-      load: () => readConfiguration(options.configPath),
-      driverNamed: options.driverNamed ?? driverNamed,
-      formats: DRIVERS.flatMap(({ format }) => (format === undefined ? [] : [format])),
-      host: (name, port, signal) =>
-        startHosted({ stateDir, name, port, signal, log: (level, message, fields) => log[level](message, fields) }),
-    }),
-  );
-  const held = opened.move();
-  return {
-    engine,
-    operations: new LocalOperations(engine, version, abort.signal),
-    log,
-    metrics,
-    secrets,
-    lock,
-    abort: (reason) => {
-      abort.abort(reason);
-      engine.queue.abort(reason);
-    },
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
 }
 
 /** A running daemon. */
 export interface Daemon {
   /** `http://127.0.0.1:8480` */
   readonly url: string;
+  /** `http://127.0.0.1:8481`: where git pushes and events of platforms go. */
+  readonly hooksUrl: string;
   readonly workshop: Workshop;
   /**
    * Takes no more work, lets running passes end until the deadline, then has them abort, and closes everything. What was
@@ -151,15 +44,28 @@ const SETTLE = 100;
 /** Starts the daemon. @throws ReconcilerError as `openWorkshop`, and `listen-failed`. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const address = parseAddress(options.listen);
+  const hooksAddress = parseAddress(options.listenHooks);
   await using opening = new AsyncDisposableStack();
   const workshop = opening.use(await openWorkshop(options));
-  const { engine, log, metrics, secrets, operations, lock } = workshop;
+  const { engine, log, metrics, secrets, operations, lock, plugins } = workshop;
   const token = generateToken(join(options.stateDir, TOKEN_FILE));
   secrets.hold(token);
   const timers = options.timers ?? SYSTEM_TIMERS;
   const { ledger } = engine.parts;
+  const gateway = opening.use(new Gateway(engine, plugins));
   const poller = opening.use(
-    new ExecutionPoller({ ledger, metrics, log, timers, connected: () => engine.platforms.connected() }),
+    new ExecutionPoller({
+      ledger,
+      metrics,
+      log,
+      timers,
+      connected: () => engine.platforms.connected(),
+      onRuns: async (platform, runs) => {
+        const executions = runs.map(({ execution }) => execution);
+        if (executions.length > 0) ledger.runs.saw(platform, executions);
+        await gateway.feed.runsSeen(platform, runs);
+      },
+    }),
   );
   let stopping = false;
   const readiness = () => (stopping ? { ready: false, because: 'stopping' } : readinessOf(engine.pending));
@@ -170,8 +76,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       rootToken: token,
       version: options.version,
       ledger,
-      platforms: engine.platforms,
-      checkTrigger: async () => [],
+      platforms: gateway.triggerable(() => poller.soon()),
+      checkTrigger: (wish, signal) => plugins.checkTrigger(wish, signal),
+      webhooks: ledger.webhooks,
+      deliveries: {
+        list: (query) => ledger.bus.list(query),
+        replay: (selection) => gateway.dispatcher.replay(selection),
+      },
       hold: (value) => secrets.hold(value),
       now: () => timers.now(),
       operations,
@@ -181,14 +92,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log,
     }),
   );
+  const hooks = opening.use(await startPublicListener({ ...gateway.hooks(), address: hooksAddress }));
   const url = urlOf(listener);
-  opening.defer(announce(options.stateDir, { ...listener, url, startedAt: timers.now() }));
+  const hooksUrl = urlOf(hooks);
+  opening.defer(announce(options.stateDir, { ...listener, url, hooks: hooksUrl, startedAt: timers.now() }));
   lock.announce({ listen: `${listener.host}:${listener.port}` });
   opening.use(watchConfiguration(options.configPath, () => void engine.reload()));
+  gateway.start();
   engine.start();
   poller.start();
+  void plugins.warm();
   log.info('daemon started', {
     url,
+    hooks: hooksUrl,
     stateDir: options.stateDir,
     configuration: options.configPath,
     version: options.version,
@@ -211,7 +127,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     }
     log.info('daemon stopped', {});
   };
-  return { url, workshop, reload: () => engine.reload(), stop: (reason) => (stopped ??= stop(reason)) };
+  return { url, hooksUrl, workshop, reload: () => engine.reload(), stop: (reason) => (stopped ??= stop(reason)) };
 }
 
 function readinessOf(pending: number): { readonly ready: boolean; readonly because?: string } {
@@ -221,11 +137,17 @@ function readinessOf(pending: number): { readonly ready: boolean; readonly becau
 /** Tells commands on this machine where the daemon is; the function returned takes that back. */
 function announce(
   stateDir: string,
-  daemon: { readonly host: string; readonly port: number; readonly url: string; readonly startedAt: number },
+  daemon: {
+    readonly host: string;
+    readonly port: number;
+    readonly url: string;
+    readonly hooks: string;
+    readonly startedAt: number;
+  },
 ): () => void {
   const file = join(stateDir, DAEMON_FILE);
-  const { host, port, url, startedAt } = daemon;
-  const told = { pid: process.pid, host, port, address: url, startedAt: new Date(startedAt).toISOString() };
+  const { host, port, url, hooks, startedAt } = daemon;
+  const told = { pid: process.pid, host, port, address: url, hooks, startedAt: new Date(startedAt).toISOString() };
   writeFileSync(`${file}.new`, `${JSON.stringify(told)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return () => rmSync(file, { force: true });

@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { daemonOf, remoteOperations } from '../../src/daemon/remote-operations.ts';
+import { daemonOf } from '../../src/daemon/remote-api.ts';
+import { remoteOperations } from '../../src/daemon/remote-operations.ts';
 import type { Daemon } from '../../src/daemon/service.ts';
 import type { Operations } from '../../src/daemon/operations.ts';
 import { Place, ask, until } from './fixture.ts';

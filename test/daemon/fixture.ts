@@ -71,6 +71,7 @@ export class Place {
       logLevel: 'debug',
       logStream: new Writable({ write: (chunk: Buffer, _, done) => ((this.#log += chunk.toString()), done()) }),
       listen: '127.0.0.1:0',
+      listenHooks: '127.0.0.1:0',
       ...options,
     });
   }

@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { daemonOf, remoteOperations } from '../../src/daemon/remote-operations.ts';
+import { daemonOf } from '../../src/daemon/remote-api.ts';
+import { remoteOperations } from '../../src/daemon/remote-operations.ts';
 import { Place, until } from './fixture.ts';
 
 const PROGRAM = fileURLToPath(new URL('run-daemon.ts', import.meta.url));

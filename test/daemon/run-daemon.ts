@@ -9,6 +9,7 @@ try {
       configPath,
       stateDir,
       listen: '127.0.0.1:0',
+      listenHooks: '127.0.0.1:0',
       installation: 'test',
       version: '0.0.0',
       environment: process.env,

@@ -16,6 +16,9 @@ export function programme(): Command {
     remark: () => undefined,
     exit: () => undefined,
     open: () => Promise.reject(new Error('nothing is run here')),
+    api: () => {
+      throw new Error('nothing is run here');
+    },
     confirm: () => Promise.resolve(false),
   };
   return createProgram(context);
@@ -36,7 +39,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   commands: () =>
     rows(
       ['Command', 'Flags', 'What it does'],
-      programme().commands.map((command) => [
+      leaves(programme()).map((command) => [
         code(usage(command)),
         command.options
           .filter((option) => option.long !== '--output')
@@ -86,11 +89,17 @@ export function withTables(readme: string): string {
   }, readme);
 }
 
+/** Commands that do something: those with subcommands only lead to them. */
+export function leaves(program: Command): readonly Command[] {
+  return program.commands.flatMap((command) => (command.commands.length === 0 ? [command] : leaves(command)));
+}
+
 function usage(command: Command): string {
   const names = command.registeredArguments.map((argument) =>
     argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
   );
-  return [command.name(), ...names].join(' ');
+  const group = command.parent?.parent ? [command.parent.name()] : [];
+  return [...group, command.name(), ...names].join(' ');
 }
 
 function meaning(option: Option): string {

@@ -72,7 +72,7 @@ describe('the package', () => {
     );
     expect(JSON.parse(await shell('npx plumbline schema Workflow', home))).to.have.property('title', 'Workflow');
     const validated = await shell(
-      'npx plumbline validate node_modules/plumbline/manifests --var environment=x --var crmHost=y',
+      'npx plumbline validate node_modules/plumbline/manifests --var environment=x --var crmHost=y --var receiver=https://r.example.com/',
       home,
     );
     expect(validated).to.match(/0 error\(s\)/);

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import pc from 'picocolors';
 import { parse, stringify } from 'yaml';
 import { planText } from '../../src/cli/plan-text.ts';
-import { openWorkshop, type Workshop } from '../../src/daemon/service.ts';
+import { openWorkshop, type Workshop } from '../../src/daemon/workshop.ts';
 import { call, startOperatorNodeRed, type OperatorNodeRed } from '../drivers/node-red/operator-node-red.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));

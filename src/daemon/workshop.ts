@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import type { DriverDefinition } from '../drivers/driver.ts';
+import { DRIVERS, driverNamed } from '../drivers/index.ts';
+import { startHosted } from '../drivers/node-red/hosted.ts';
+import { Ledger } from '../ledger/ledger.ts';
+import { StateLock } from '../ledger/lock.ts';
+import { PluginHost } from '../plugins/plugin-host.ts';
+import { createLog } from '../report/log.ts';
+import type { Log, LogFormat, LogLevel } from '../report/log.ts';
+import { Metrics } from '../report/metrics.ts';
+import { loadHashKey } from '../secrets/keys.ts';
+import { Seal } from '../secrets/seal.ts';
+import { SecretStore } from '../secrets/store.ts';
+import { readConfiguration } from './configuration.ts';
+import { Engine } from './engine.ts';
+import { LocalOperations } from './local-operations.ts';
+import { DAEMON_FILE, TOKEN_FILE } from './remote-api.ts';
+import { SYSTEM_TIMERS } from './timers.ts';
+import type { Timers } from './timers.ts';
+
+export interface ServiceOptions {
+  /** File or folder of Platform and Sync documents. */
+  readonly configPath: string;
+  readonly stateDir: string;
+  /** Id of this installation, part of every owner. */
+  readonly installation: string;
+  readonly version: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly logFormat: LogFormat;
+  readonly logLevel: LogLevel;
+  readonly logStream?: NodeJS.WritableStream;
+  readonly timers?: Timers;
+  /** Drivers by the word in `Platform.spec.driver`; those that plumbline brings along when absent. */
+  readonly driverNamed?: (name: string) => DriverDefinition;
+}
+
+/** What plumbline keeps in its state directory for itself: no source's manifests may refer to it. */
+const OWN_FILES = [
+  'hash.key',
+  TOKEN_FILE,
+  DAEMON_FILE,
+  'ledger.db',
+  'ledger.db-wal',
+  'lock.db',
+  'node-red',
+  'sources',
+] as const;
+
+/** What a process that may write holds open: the lock, the ledger, the engine. */
+export interface Workshop extends AsyncDisposable {
+  readonly engine: Engine;
+  readonly operations: LocalOperations;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly secrets: SecretStore;
+  readonly lock: StateLock;
+  readonly plugins: PluginHost;
+  /** Ends everything that is under way. */
+  abort(reason: Error): void;
+}
+
+/**
+ * Opens everything that reconciling takes: for the daemon, and for a command that runs while there is none.
+ * @throws ReconcilerError `state-locked`, `configuration-invalid`, `ledger-…`, `key-file-…`
+ */
+export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
+  const { stateDir, installation, environment, version, timers = SYSTEM_TIMERS } = options;
+  await using opened = new AsyncDisposableStack();
+  const lock = opened.use(StateLock.acquire(stateDir, { pid: process.pid, startedAt: timers.now() }));
+  const key = loadHashKey(join(stateDir, 'hash.key'));
+  const secrets = new SecretStore({
+    env: environment,
+    hashKey: key,
+    reserved: OWN_FILES.map((name) => ({ file: join(stateDir, name) })),
+  });
+  const redact = (text: string): string => secrets.redact(text);
+  const log = createLog({
+    level: options.logLevel,
+    format: options.logFormat,
+    redact,
+    ...(options.logStream === undefined ? {} : { stream: options.logStream }),
+  });
+  const metrics = new Metrics({ version });
+  const ledger = opened.use(
+    Ledger.open(stateDir, {
+      lock,
+      redact,
+      seal: new Seal({ key, hold: (value) => secrets.hold(value) }),
+      onRecovery: ({ message, movedTo }) => log.error('ledger recovered', { about: message, movedTo }),
+    }),
+  );
+  const plugins = opened.use(
+    new PluginHost({ redact, onPrinted: (plugin, line) => log.info('plugin printed', { plugin, line }) }),
+  );
+  const abort = new AbortController();
+  const engine = opened.use(
+    await Engine.open({
+      ledger,
+      secrets,
+      log,
+      plugins,
+      metrics,
+      timers,
+      environment,
+      stateDir,
+      installation,
+      load: () => readConfiguration(options.configPath),
+      driverNamed: options.driverNamed ?? driverNamed,
+      formats: DRIVERS.flatMap(({ format }) => (format === undefined ? [] : [format])),
+      host: (name, port, signal) =>
+        startHosted({ stateDir, name, port, signal, log: (level, message, fields) => log[level](message, fields) }),
+    }),
+  );
+  const held = opened.move();
+  return {
+    engine,
+    operations: new LocalOperations(engine, version, abort.signal),
+    log,
+    metrics,
+    secrets,
+    lock,
+    plugins,
+    abort: (reason) => {
+      abort.abort(reason);
+      engine.queue.abort(reason);
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
