@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { ReconcilerError } from '../../src/errors.ts';
-import { hmac, openDoor, standardHeaders } from './doorstep.ts';
+import { exchange, hmac, openDoor, standardHeaders } from './doorstep.ts';
 import type { Configured, Doorstep } from './doorstep.ts';
 
 const SECRET = 'a-secret-between-the-two';
@@ -167,8 +167,21 @@ describe('the public listener', () => {
     const answered = answer(door.post('/webhooks/prod', TOKEN, EVENT));
     await asked.promise;
     const closed = door[Symbol.asyncDispose]();
+    const deadline = Date.now() + 5_000;
+    while ((await exchange(door.port, 'GET /healthz HTTP/1.1\r\nHost: hooks\r\nConnection: close\r\n\r\n')) !== '')
+      if (Date.now() > deadline) expect.fail('still listening');
     resolve();
     expect(await answered).to.deep.equal({ status: 200, body: { status: 'received' } });
     await closed;
+  });
+
+  it('closes all the same when something it has begun never ends', async () => {
+    const door = await openDoor({ ...BEARER, limits: { closing: 100 } });
+    const asked = Promise.withResolvers<void>();
+    Object.defineProperty(door, 'until', { get: () => (asked.resolve(), new Promise<void>(() => undefined)) });
+    const answered = door.post('/webhooks/prod', TOKEN, EVENT).catch(() => 'cut off');
+    await asked.promise;
+    await door[Symbol.asyncDispose]();
+    expect(await answered).to.equal('cut off');
   });
 });
