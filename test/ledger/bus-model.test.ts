@@ -1,9 +1,10 @@
+import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
-import fc from 'fast-check';
-import type { Bus } from '../../src/ledger/bus.ts';
-import { Ledger } from '../../src/ledger/ledger.ts';
+import * as fc from 'fast-check';
+import { Bus } from '../../src/ledger/bus.ts';
+import { Database } from '../../src/ledger/database.ts';
+import { BUS } from '../../src/ledger/schema-bus.ts';
 import { event } from './bus-samples.ts';
-import { stateDirectories } from './samples.ts';
 
 type Step =
   | { readonly does: 'append'; readonly subjects: readonly number[] }
@@ -29,14 +30,14 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
 const LONG = 1000;
 
 describe('The bus, whatever happens to it', () => {
-  const stateDirectory = stateDirectories();
-
   it('has of every subject exactly one delivery under way, loses none, and counts right', () => {
     fc.assert(
       fc.property(fc.array(STEP, { maxLength: 40 }), (steps) => {
         let now = 1_000_000;
-        using ledger = Ledger.open(stateDirectory(), { now: () => now, limits: { bus: { kept: 8 } } });
-        const { bus } = ledger;
+        const sqlite = new DatabaseSync(':memory:');
+        sqlite.exec(BUS);
+        const database = new Database(sqlite, ':memory:');
+        const bus = new Bus(database, { redact: (text) => text, now: () => now, limits: { kept: 8 } });
         const handlers = [...bus.enlist(['plugin/a', 'plugin/b']).ids.values()];
         const finished = new Set<string>();
         let known: readonly string[] = [];
@@ -62,8 +63,9 @@ describe('The bus, whatever happens to it', () => {
         now += LONG;
         drain(bus, handlers);
         expect(bus.standing().pending).to.equal(0);
+        sqlite.close();
       }),
-      { numRuns: 40 },
+      { numRuns: 300 },
     );
   }).timeout(60_000);
 });

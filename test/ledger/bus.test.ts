@@ -210,10 +210,10 @@ describe('The bus in the ledger', () => {
       prune();
       expect(kept()).to.have.lengthOf(300).and.include('stuck').and.include('n999').and.not.include('n0');
       expect(bus.append([event('n0')]), 'no more a duplicate').to.deep.equal(['stored']);
+      bus.append(Array.from({ length: 400 }, (_, n) => event(`late${n}`, { subject: null })));
       prune();
-      expect(kept(), 'nor one that is not routed').to.include('stuck');
-      expect(routeToAll(bus, 'plugin/p')).to.deep.equal([handler]);
-      expect(kept()).to.include('n0');
+      routeToAll(bus, 'plugin/p');
+      expect(bus.standing().pending, 'nor one that is not routed').to.equal(402);
     });
 
     it('drops finished events that are old, and dead letters that are older', () => {

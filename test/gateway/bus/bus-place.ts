@@ -104,6 +104,11 @@ export class Taker implements EventHandler {
   }
 }
 
+/** Never ends by itself. */
+export async function forever(): Promise<void> {
+  await new Promise(() => undefined);
+}
+
 /** Lets turns of the loop pass until something is so. */
 export async function until(what: string, isSo: () => boolean, milliseconds = 20_000): Promise<void> {
   const deadline = performance.now() + milliseconds;

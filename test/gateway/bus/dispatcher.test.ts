@@ -1,14 +1,9 @@
 import { expect } from 'chai';
 import { ReconcilerError } from '../../../src/errors.ts';
 import { event } from '../../ledger/bus-samples.ts';
-import { BusPlace, quiet, Taker, until } from './bus-place.ts';
+import { BusPlace, forever, quiet, Taker, until } from './bus-place.ts';
 
 const HOUR = 3_600_000;
-
-/** Never ends by itself. */
-async function forever(): Promise<void> {
-  await new Promise(() => undefined);
-}
 
 describe('The dispatcher', () => {
   it('hands each event to every handler that wants it, once, in order of each subject', async () => {
@@ -43,6 +38,20 @@ describe('The dispatcher', () => {
     place.timers.advance(60_000);
     await until('it is believed to have failed, and given the next', () => stuck.taken.length === 8);
     expect(place.told).to.include('plugin/stuck failed');
+  });
+
+  it('does not hand over again what is under way already', async () => {
+    await using place = new BusPlace();
+    const taker = new Taker('p');
+    taker.handling = async ({ id }) => (id.startsWith('slow') ? await forever() : undefined);
+    place.start(taker);
+    await place.accept(event('slow1', { subject: null }), event('slow2', { subject: null }));
+    await until('both are under way', () => taker.underWay === 2);
+    for (const id of ['a', 'b', 'c']) {
+      await place.accept(event(id, { subject: null }));
+      await until('it is through', () => place.ledger.bus.list({ state: 'done' })[0]?.event.id === id);
+    }
+    expect(taker.taken).to.deep.equal(['slow1', 'slow2', 'a', 'b', 'c']);
   });
 
   it('holds the later events of a subject while an earlier one fails, and nothing else', async () => {

@@ -7,6 +7,7 @@ import { BusIntake, LARGEST_EVENT } from '../../../src/gateway/bus/intake.ts';
 import { Bus } from '../../../src/ledger/bus.ts';
 import { connect, Database } from '../../../src/ledger/database.ts';
 import type { JsonValue } from '../../../src/manifest/manifest.ts';
+import { settled } from '../../daemon/manual-timers.ts';
 import { event } from '../../ledger/bus-samples.ts';
 import { BusPlace } from './bus-place.ts';
 
@@ -30,7 +31,12 @@ describe('The intake of events', () => {
       batches.push(events.length);
       return append(events);
     };
-    const results = await Promise.all(['a', 'b', 'a'].map((id) => place.intake.accept(event(id))));
+    const waiting: Promise<unknown>[] = [];
+    for (const id of ['a', 'b', 'a']) {
+      waiting.push(place.intake.accept(event(id)));
+      await settled();
+    }
+    const results = await Promise.all(waiting);
     expect(results).to.deep.equal(['stored', 'stored', 'duplicate']);
     expect(batches).to.deep.equal([3]);
     expect(bus.standing().pending).to.equal(2);
