@@ -65,6 +65,12 @@ describe('The audit of the API, and what goes out of it', () => {
     ]);
   });
 
+  it('is written down when the daemon stops', async () => {
+    await place.trigger();
+    await place.restart();
+    expect(place.ledger.audit.list()).to.have.lengthOf(1);
+  });
+
   it('names the owner of a token that is not taken any more', async () => {
     const { token, record } = place.issue(['read']);
     place.ledger.tokens.revoke(record.id);

@@ -18,6 +18,7 @@ interface Operation {
 interface Document {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
 }
 
 /** What a user of the generated client writes; types come from the document that the server served. */
@@ -67,6 +68,13 @@ describe('The OpenAPI document', () => {
     const config = await createConfig({ extends: ['spec'] });
     const problems = await lintFromString({ source: JSON.stringify(document), config });
     expect(problems.map(({ message, location }) => `${location[0]?.pointer ?? ''}: ${message}`)).to.deep.equal([]);
+  });
+
+  it('gives its schemas names, and no addresses of their own that would turn references away', () => {
+    const { schemas } = document.components;
+    expect(schemas).to.include.keys('Error', 'TriggerRequest', 'TriggerAnswer', 'Execution', 'Token', 'AuditRecord');
+    for (const [name, schema] of Object.entries(schemas))
+      expect(schema, name).to.not.have.any.keys('id', '$id', '$schema');
   });
 
   it('has every route of the running server, and no other', () => {

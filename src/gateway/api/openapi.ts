@@ -96,14 +96,11 @@ function json(schema: JsonObject): JsonObject {
   return { 'application/json': { schema } };
 }
 
-/** A schema with a name of its own stands among the components, once. */
+/** Schemas that have a name (`meta({id})`) stand among the components, once, and are referred to. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output', schemas: Schemas): JsonObject {
   const { $defs = {}, ...own } = converted(schema, io);
   for (const [name, definition] of Object.entries($defs as Schemas)) schemas[name] ??= inComponents(definition);
-  const name = schema.meta()?.id;
-  if (name === undefined) return inComponents(own);
-  schemas[name] ??= inComponents(own);
-  return { $ref: `#/components/schemas/${name}` };
+  return inComponents(own);
 }
 
 function converted(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
@@ -114,10 +111,9 @@ function converted(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
   return rest;
 }
 
-/** References point where components are; names that JSON Schema keeps for documents of its own go. */
+/** References point where components are. */
 function inComponents<Value extends JsonValue>(value: Value): Value {
-  return JSON.parse(JSON.stringify(value), function (this: unknown, name: string, inner: unknown) {
-    if (name === '$ref' && typeof inner === 'string') return inner.replace('#/$defs/', '#/components/schemas/');
-    return (name === 'id' || name === '$id') && typeof inner === 'string' ? undefined : inner;
-  }) as Value;
+  return JSON.parse(JSON.stringify(value), (name, inner: unknown) =>
+    name === '$ref' && typeof inner === 'string' ? inner.replace('#/$defs/', '#/components/schemas/') : inner,
+  ) as Value;
 }
