@@ -1,4 +1,6 @@
 import { ReconcilerError } from '../errors.ts';
+import { DirectusDriver } from './directus/directus.ts';
+import { directusFormat } from './directus/format.ts';
 import type { DriverDefinition } from './driver.ts';
 import { n8nFormat } from './n8n/format.ts';
 import { N8nDriver } from './n8n/n8n.ts';
@@ -18,6 +20,12 @@ export const DRIVERS: readonly DriverDefinition[] = [
     format: n8nFormat,
     auth: [['token']],
     connect: (connection) => new N8nDriver(connection),
+  },
+  {
+    name: 'directus',
+    format: directusFormat,
+    auth: [['token'], ['username', 'password'], ['password']],
+    connect: (connection) => new DirectusDriver(connection),
   },
 ];
 

@@ -88,6 +88,8 @@ export interface DriverHarness {
   readonly refused?: Sample;
   /** Writes a sample in a way that the platform takes, without effect: what the proxy answers instead of forwarding it. */
   readonly emptySuccess?: { readonly code: number; readonly body: string };
+  /** Milliseconds that one case may take on this platform; two minutes when absent. */
+  readonly patience?: number;
   /** Milliseconds within which the platform surely answers, for cases in which an answer never comes. */
   readonly shortTimeout: number;
   /** Paths of the requests that list objects. */

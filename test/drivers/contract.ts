@@ -22,7 +22,7 @@ export interface Bench {
  */
 export function describeDriverContract(name: string, harness: DriverHarness): void {
   describe(`The ${name} driver keeps the driver contract:`, function () {
-    this.timeout(120_000);
+    this.timeout(harness.patience ?? 120_000);
     let platform: RunningPlatform | undefined;
     let proxy: FaultProxy | undefined;
     before(async () => {

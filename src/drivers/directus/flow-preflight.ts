@@ -1,0 +1,119 @@
+import type { JsonObject } from '../../manifest/manifest.ts';
+import type { Refusal, Step } from '../driver.ts';
+import type { DirectusClient } from './client.ts';
+import { inspectFlow } from './flow-check.ts';
+import { normalizeDefinition } from './flow-definition.ts';
+import { FlowNames, NAME_FIELDS } from './flow-names.ts';
+import { objectOf, objectsOf, textOf } from './json.ts';
+import type { Licence } from './licence.ts';
+import { flowOf, titleIn } from './references.ts';
+
+export type Obstacle = Omit<Refusal, 'key'>;
+
+/** Types of operations that every Directus has. */
+const BUILT_IN = new Set(
+  (
+    'condition exec item-create item-delete item-read item-update json-web-token log mail notification request sleep ' +
+    'throw-error transform trigger'
+  ).split(' '),
+);
+/** Length of the columns for names and keys. */
+const LONGEST_NAME = 255;
+
+/** What the server has, as far as flows depend on it. */
+interface Ground {
+  readonly names: FlowNames;
+  readonly active: ReadonlySet<string>;
+  /** Whether an extension brings operations; which types it brings is not told. */
+  readonly hasExtensions: boolean;
+}
+
+/**
+ * What Directus would take without a word although it cannot run it, or could not survive: it checks neither types nor
+ * links nor circles. And what its licence would refuse half-way.
+ */
+export async function preflightFlows(
+  steps: readonly Step[],
+  {
+    client,
+    licence,
+    signal,
+  }: { readonly client: DirectusClient; readonly licence: Licence | undefined; readonly signal: AbortSignal },
+): Promise<readonly Refusal[]> {
+  const writes = steps.filter(({ change }) => change.verb !== 'delete' && change.verb !== 'release');
+  if (writes.length === 0) return [];
+  const [{ rows }, extensions] = await Promise.all([
+    client.list('/flows', { fields: `${NAME_FIELDS},status` }, signal),
+    client.data({ method: 'GET', route: '/extensions', accept: [403], signal }),
+  ]);
+  const active = rows.filter(({ status }) => status === 'active').flatMap(({ id }) => textOf(id) ?? []);
+  const ground: Ground = {
+    names: new FlowNames(rows, steps),
+    active: new Set(active),
+    hasExtensions: extensions === undefined || objectsOf(extensions).some(bringsOperations),
+  };
+  const refusals: Refusal[] = [];
+  let running = active.length;
+  for (const step of writes) {
+    const spec = await step.desired();
+    const [first] = obstaclesOf(step, spec, ground);
+    const adds =
+      spec['active'] === true && !(step.change.verb !== 'create' && ground.active.has(step.change.remote.id));
+    const full = first === undefined && adds ? quota(licence, running) : undefined;
+    const obstacle = first ?? full;
+    if (obstacle !== undefined) refusals.push({ key: step.change.key, ...obstacle });
+    else if (adds) running += 1;
+  }
+  return refusals;
+}
+
+function* obstaclesOf({ change }: Step, spec: JsonObject, ground: Ground): Generator<Obstacle> {
+  for (const problem of inspectFlow(spec['definition'] ?? null).problems)
+    if (problem.severity === 'error') yield { because: problem.message, remedy: problem.remedy };
+  if (change.title.length > LONGEST_NAME)
+    yield {
+      because: `the title has ${change.title.length} characters, and Directus keeps ${LONGEST_NAME}`,
+      remedy: 'Shorten it.',
+    };
+  for (const operation of objectsOf(normalizeDefinition(spec['definition'])['operations'])) {
+    const type = textOf(operation['type']) ?? '';
+    const key = textOf(operation['key']) ?? '';
+    if (!BUILT_IN.has(type) && !ground.hasExtensions)
+      yield {
+        because: `operation "${key}" is of type ${type}, which this Directus does not have; it would skip it and say nothing`,
+        remedy: `Install the extension that brings ${type}, or correct the type.`,
+      };
+    yield* referenceObstacles(key, titleIn(flowOf(operation) ?? ''), ground.names);
+  }
+}
+
+function* referenceObstacles(key: string, title: string | undefined, names: FlowNames): Generator<Obstacle> {
+  if (title === undefined) return;
+  const count = names.idsOf(title).length;
+  if (count === 1) return;
+  yield count === 0
+    ? {
+        because: `operation "${key}" runs the flow "${title}", which is neither there nor in git`,
+        remedy: `Write a Workflow titled "${title}", or create that flow on the platform.`,
+      }
+    : {
+        because: `operation "${key}" runs the flow "${title}", and ${count} have that name`,
+        remedy: 'Give each a name of its own.',
+      };
+}
+
+function quota(licence: Licence | undefined, running: number): Obstacle | undefined {
+  const { flows, name } = licence ?? {};
+  if (flows === undefined || running < flows.limit) return undefined;
+  return {
+    because: `the licence "${name}" lets ${flows.limit} flows be active at once, and with this one it would be ${running + 1}`,
+    remedy: 'Write active: false, deactivate another flow first, or get a licence that includes more.',
+  };
+}
+
+function bringsOperations(extension: JsonObject): boolean {
+  const { type, entries } = objectOf(extension['schema']);
+  return (
+    type === 'operation' || (type === 'bundle' && objectsOf(entries).some((entry) => entry['type'] === 'operation'))
+  );
+}
