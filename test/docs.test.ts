@@ -5,10 +5,11 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { EXIT } from '../src/cli/exit-codes.ts';
-import { configurationProblems } from '../src/daemon/configuration.ts';
+import { configurationProblems, readConfiguration } from '../src/daemon/configuration.ts';
 import { DRIVERS } from '../src/drivers/index.ts';
 import { formatProblem } from '../src/errors.ts';
 import { ManifestLoader } from '../src/manifest/load.ts';
+import { PluginHost } from '../src/plugins/plugin-host.ts';
 import { SCHEMAS } from '../src/manifest/schemas.ts';
 import { FolderSource } from '../src/source/folder.ts';
 import { leaves, programme, TABLES, withTables } from './docs/tables.ts';
@@ -135,8 +136,31 @@ describe('the README', () => {
     }
   }
 
+  /** Files of plugins, each in a block that is called by its path. */
+  const plugins = BLOCKS.flatMap(({ language, text }) => {
+    const path = /^js (plugins\/.*)$/.exec(language)?.[1];
+    return path === undefined ? [] : [{ path, text }];
+  });
+
+  it('shows a plugin that refuses what it says it refuses', async () => {
+    expect(plugins).to.have.lengthOf(1);
+    for (const { path, text } of plugins) write(join('plugin', path), text);
+    const [configuration = ''] = marked('yaml configuration').filter((text) => text.includes('kind: Plugin'));
+    const file = write('plugin/plumbline.yaml', configuration);
+    await using host = new PluginHost({ redact: (text) => text, onPrinted: () => undefined });
+    await host.configure((await readConfiguration(file)).plugins, dirname(file));
+    const ask = (amount: number) =>
+      host.checkTrigger(
+        { platform: 'plant', workflow: 'order-fulfillment', input: { amount } },
+        AbortSignal.timeout(20_000),
+      );
+    expect((await ask(12_000)).map(({ message }) => message).join()).to.include('the amount exceeds 10000');
+    expect(await ask(120)).to.deep.equal([]);
+  });
+
   it('shows configuration without problems', async () => {
     for (const [index, text] of marked('yaml configuration').entries()) {
+      for (const { path, text: code } of plugins) write(join(`configuration-${index}`, path), code);
       const problems = await configurationProblems(write(`configuration-${index}/plumbline.yaml`, text));
       expect(problems.map(formatProblem)).to.deep.equal([]);
     }

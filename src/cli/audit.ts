@@ -25,7 +25,7 @@ export const registerAudit: Register = (program, context) => {
       ...(token === undefined ? {} : { token }),
       ...(refused === true ? { refused: 'true' } : {}),
     });
-    const found = AuditList.parse(await context.api(globalFlags(command))('GET', `/audit?${query}`));
+    const found = AuditList.parse(await context.api(globalFlags(command))('GET', `/audit?${query.toString()}`));
     output(context, format, found, () =>
       found.records.length === 0
         ? 'Nobody called yet.'

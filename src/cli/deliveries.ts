@@ -36,7 +36,7 @@ export const registerDeliveries: Register = (program, context) => {
       ...(handler === undefined ? {} : { handler }),
       ...(type === undefined ? {} : { type }),
     });
-    const found = DeliveryList.parse(await context.api(globalFlags(list))('GET', `/deliveries?${query}`));
+    const found = DeliveryList.parse(await context.api(globalFlags(list))('GET', `/deliveries?${query.toString()}`));
     output(context, format, found, () =>
       found.deliveries.length === 0
         ? 'Nothing was to be delivered.'

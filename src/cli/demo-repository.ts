@@ -28,7 +28,7 @@ const MANIFESTS = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '
 /** So does the plugin that checks orders. */
 const PLUGIN = resolve(dirname(fileURLToPath(import.meta.url)), 'demo-assets', 'order-limit');
 
-const SECRETS = ['crm-passphrase', 'alice-password', 'maker-password', 'receiver-secret'] as const;
+const SECRETS = ['crm-passphrase', 'alice-password', 'maker-password', 'receiver-secret', 'events-secret'] as const;
 
 /**
  * Makes what the demo needs below `<stateDir>/demo`, and leaves alone what is there: a second run goes on where the
@@ -119,8 +119,13 @@ function configurationText(demo: {
     apiVersion: 'plumbline.dev/v1alpha1',
     kind: 'Platform',
     metadata: { name: 'node-red', labels: { environment: 'demo' } },
-    // The receiver is on this machine, where webhooks do not go unless they are allowed to.
-    spec: { driver: 'node-red', hosted: { port: 1880 }, webhooks: { allow: ['127.0.0.1'] } },
+    spec: {
+      driver: 'node-red',
+      hosted: { port: 1880 },
+      events: { secret: { valueFrom: { file: join(secrets, 'events-secret') } } },
+      // The receiver is on this machine, where webhooks do not go unless they are allowed to.
+      webhooks: { allow: ['127.0.0.1'] },
+    },
   };
   const sync = {
     apiVersion: 'plumbline.dev/v1alpha1',

@@ -37,7 +37,7 @@ export const registerExecutions: Register = (program, context) => {
       limit: String(Math.min(flags.limit, 500)),
       ...(flags.workflow === undefined ? {} : { workflow: flags.workflow }),
     });
-    const list = ExecutionList.parse(await api('GET', `${path}?${query}`));
+    const list = ExecutionList.parse(await api('GET', `${path}?${query.toString()}`));
     output(context, flags.output, list, () =>
       list.executions.length === 0
         ? 'No run is known yet.'
