@@ -123,6 +123,11 @@ export interface Driver {
   readonly format?: DefinitionFormat;
   /** Kinds whose objects can carry a marker; on these a missing marker is drift. */
   readonly marks: readonly Kind[];
+  /**
+   * JSON pointers into a kind's normal form to what the platform takes and shows to nobody, secret or not: it is not compared, and
+   * written when git changes it, which a hash in the ledger tells. `Change.secrets` names it as `spec` and the pointer.
+   */
+  readonly writeOnly?: Readonly<Partial<Record<Kind, readonly string[]>>>;
   /** Whether `observe` can look at single objects; where it cannot, every pass lists everything. */
   readonly targeted: boolean;
   probe(signal: AbortSignal): Promise<Facts>;

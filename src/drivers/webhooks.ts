@@ -33,6 +33,7 @@ export function withWebhooks(driver: Driver, register: WebhookRegister, platform
     capabilities: { ...driver.capabilities, [KIND]: MANAGED },
     format: driver.format,
     marks: [...driver.marks, KIND],
+    writeOnly: driver.writeOnly,
     targeted: driver.targeted,
     probe: async (signal) => {
       const facts = await driver.probe(signal);

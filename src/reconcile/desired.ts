@@ -1,6 +1,8 @@
 import { ReconcilerError, messageOf, type Problem } from '../errors.ts';
 import type { Driver } from '../drivers/driver.ts';
+import { contentHash } from '../manifest/canonical.ts';
 import type { JsonObject, Key, Manifest } from '../manifest/manifest.ts';
+import { partsOf, valueAt } from '../manifest/pointer.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
 import type { DesiredObject, Owner } from '../plan/types.ts';
 import type { SecretScope, SecretValue, Secrets } from '../secrets/secrets.ts';
@@ -10,7 +12,7 @@ import { stampOf, type Normal, type PassMemory } from './memory.ts';
 const AT_ONCE = 32;
 
 export interface NormalizeContext {
-  readonly driver: Pick<Driver, 'normalize'>;
+  readonly driver: Pick<Driver, 'normalize' | 'writeOnly'>;
   readonly memory: PassMemory;
   readonly secrets: Secrets;
   readonly secretScope: SecretScope;
@@ -88,7 +90,8 @@ async function normalizeOne(
   let normal = memory.normal.get(manifest.key);
   const stamp = stampOf(manifest);
   if (normal?.manifest !== stamp) {
-    normal = normalOf(manifest, stamp, await contentOf(manifest, context.driver, signal));
+    const content = await contentOf(manifest, context.driver, signal);
+    normal = normalOf(manifest, { stamp, content, hidden: hiddenIn(manifest, context) });
     memory.normal.set(manifest.key, normal);
   }
   const values = await secretsOf(manifest, context);
@@ -101,11 +104,11 @@ async function normalizeOne(
     kind: manifest.kind,
     title: manifest.title,
     fingerprint: normal.fingerprint,
-    secretHashes: Object.fromEntries(hashes),
+    secretHashes: { ...normal.hidden, ...Object.fromEntries(hashes) },
     renamedFrom: manifest.renamedFrom,
     dependsOn: manifest.dependsOn,
     origin: manifest.origin,
-    ignore: ignored(manifest, normal.leavesActive),
+    ignore: ignored(manifest, normal.leavesActive, hiddenIn(manifest, context)),
     disabled: manifest.annotations['plumbline.dev/reconcile'] === 'disabled',
     allowDataLoss: manifest.annotations['plumbline.dev/allow-data-loss'] === 'true',
     exclusive: normal.exclusive,
@@ -114,21 +117,37 @@ async function normalizeOne(
   };
 }
 
-function normalOf(manifest: Manifest, stamp: string, content: JsonObject): Normal {
+interface Read {
+  readonly stamp: string;
+  readonly content: JsonObject;
+  readonly hidden: readonly string[];
+}
+
+function normalOf(manifest: Manifest, { stamp, content, hidden }: Read): Normal {
   const leavesActive = manifest.kind === 'Workflow' && content['active'] === undefined;
   const expiresAt = typeof content['expiresAt'] === 'string' ? Date.parse(content['expiresAt']) : undefined;
   return {
     manifest: stamp,
-    fingerprint: fingerprint(content, ignored(manifest, leavesActive)),
+    fingerprint: fingerprint(content, ignored(manifest, leavesActive, hidden)),
     leavesActive,
     exclusive: content['exclusive'] === true,
+    hidden: Object.fromEntries(
+      hidden.flatMap((pointer) => {
+        const value = valueAt(content, partsOf(pointer));
+        return value === undefined ? [] : [[`spec${pointer.replaceAll('/', '.')}`, contentHash(value)]];
+      }),
+    ),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
 }
 
+function hiddenIn({ kind }: Manifest, { driver }: NormalizeContext): readonly string[] {
+  return driver.writeOnly?.[kind] ?? [];
+}
+
 /** `ignoreFields` point into the spec or, shorter, into the definition. */
-function ignored(manifest: Manifest, leavesActive: boolean): string[] {
-  const pointers = manifest.ignoreFields.flatMap((pointer) => [pointer, `/definition${pointer}`]);
+function ignored(manifest: Manifest, leavesActive: boolean, hidden: readonly string[]): string[] {
+  const pointers = [...hidden, ...manifest.ignoreFields.flatMap((pointer) => [pointer, `/definition${pointer}`])];
   return leavesActive ? [...pointers, '/active'] : pointers;
 }
 

@@ -12,6 +12,8 @@ export interface Normal {
   /** The manifest leaves open whether the workflow is active. */
   readonly leavesActive: boolean;
   readonly exclusive: boolean;
+  /** Hashes of what the platform shows to nobody, by name (`Driver.writeOnly`). */
+  readonly hidden: Readonly<Record<string, string>>;
   readonly expiresAt?: number;
 }
 

@@ -49,7 +49,7 @@ function refusalOf({ change }: Step, spec: JsonObject, schema: JsonObject | unde
     return { key, because, remedy: 'Correct spec.type, or install the community package that brings it.' };
   }
   const known = Object.keys(objectOf(schema['properties']));
-  const secrets = 'secrets' in change ? change.secrets : [];
+  const secrets = 'secrets' in change ? change.secrets.filter((name) => name !== 'spec.settings') : [];
   const given = [...Object.keys(objectOf(spec['settings'])), ...secrets];
   const strange = given.filter((name) => !known.includes(name));
   if (schema['additionalProperties'] === false && strange.length > 0) {

@@ -20,6 +20,8 @@ export class N8nDriver implements Driver {
   readonly format = n8nFormat;
   readonly capabilities = BEST;
   readonly marks: readonly Kind[] = ['Workflow'];
+  /** Of a credential n8n shows its name and its type. */
+  readonly writeOnly = { Integration: ['/settings'] };
   readonly targeted = true;
   readonly #api: N8nApi;
 
