@@ -206,7 +206,7 @@ describe('JSON', () => {
       prototype: 1,
       text: '"__proto__": {[[[ \\" \\\\',
       same: [{ id: 1 }, { id: 1 }],
-      deep: JSON.parse(`${'['.repeat(29)}${']'.repeat(29)}`) as unknown,
+      deep: JSON.parse(`${'['.repeat(30)}${']'.repeat(30)}`) as unknown,
       long: '\\"'.repeat(200_000),
     };
     const body = JSON.stringify({ event_type: 'a', data });

@@ -136,6 +136,11 @@ describe('signatures by Standard Webhooks', () => {
     expect([-301, -300, 300, 301].map(at)).to.deep.equal(['stale', 'genuine', 'genuine', 'stale']);
   });
 
+  it('need an id, even when none is rightly signed', () => {
+    const headers = standard('', 1_700_000_000, `v1,${hmacOf(`.1700000000.${EVENT}`)}`);
+    expect(check(STANDARD, { headers, body: EVENT, secret: WHSEC })).to.equal('wrong');
+  });
+
   it('need a time in whole seconds, even when it is rightly signed', () => {
     const library = new Webhook(WHSEC);
     for (const timestamp of ['NaN', '1.7e9', '-1700000000', ' 1700000000', '0x6553f100', '1700000000.0', '']) {
@@ -147,8 +152,9 @@ describe('signatures by Standard Webhooks', () => {
   });
 
   it('by a secret that is no key are nobody’s', () => {
-    for (const secret of ['whsec_', 'whsec_?', 'whsec_A']) {
-      const signature = `v1,${hmacOf(`msg_1.1700000000.${EVENT}`, Buffer.alloc(0))}`;
+    for (const secret of ['whsec_', 'whsec_?', 'whsec_A', 'whsec_not base64!']) {
+      const carelessly = Buffer.from(secret.slice(6), 'base64');
+      const signature = `v1,${hmacOf(`msg_1.1700000000.${EVENT}`, carelessly)}`;
       const headers = { ...rightly, 'webhook-signature': signature };
       expect(check(STANDARD, { headers, body: EVENT, secret }), secret).to.equal('unusable');
     }
