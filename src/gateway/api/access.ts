@@ -52,7 +52,7 @@ export class Access {
    * Whose token came with the request. All that is wrong is told in the same words; all comparisons are made whatever the
    * first of them says.
    */
-  authenticate(request: FastifyRequest): Admission {
+  authenticate(request: Pick<FastifyRequest, 'headers' | 'ip'>): Admission {
     const { tokens, rootToken } = this.#parts;
     const sent = /^Bearer ([\w~+/.=-]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
     const claim = tokens.claim(sent);
