@@ -97,6 +97,21 @@ describe('events of platforms', () => {
     expect(await door.metrics()).to.include('plumbline_gateway_refused_total{listener="public",reason="ambiguous"} 1');
     expect(door.events).to.have.length(3);
   });
+
+  it('that nobody is known to have sent to the shared address are counted for what they are', async () => {
+    const broken = { scheme: 'bearer', secret: '' } as const;
+    await using nobody = await openDoor({});
+    await using several = await openDoor({ platforms: { broken, prod: { scheme: 'bearer', secret: SECRET } } });
+    for (const [door, reason] of [
+      [nobody, 'unknown'],
+      [several, 'signature'],
+    ] as const) {
+      expect((await door.post('/webhooks/lowcode', {}, EVENT)).status).to.equal(401);
+      expect(await door.metrics()).to.include(
+        `plumbline_gateway_refused_total{listener="public",reason="${reason}"} 1`,
+      );
+    }
+  });
 });
 
 describe('what an event says', () => {
