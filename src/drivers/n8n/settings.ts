@@ -65,7 +65,8 @@ export function cleanSettings(settings: JsonObject): {
     if (name === 'customTelemetryTags') {
       const theirs = peoplesTags(value);
       if (theirs.length > 0) kept[name] = theirs;
-    } else if (value === 'DEFAULT' || value === '' || (name === 'executionTimeout' && value === -1)) continue;
+    } else if (value === null || value === 'DEFAULT' || value === '' || (name === 'executionTimeout' && value === -1))
+      continue;
     else if (TAKEN[name]?.(value) === true) kept[name] = value;
     else dropped.push(name);
   }
