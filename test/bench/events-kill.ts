@@ -2,7 +2,8 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { SECRET, send, Service, Witness } from './events-run.ts';
+import { CROWD, SECRET, send, Service, Witness } from './events-run.ts';
+import type { Crowd } from './events-run.ts';
 
 /** How much is sent, and how often the process is killed meanwhile. */
 export interface EventSizes {
@@ -10,6 +11,9 @@ export interface EventSizes {
   readonly kills: number;
   /** Milliseconds after the last acknowledgement in which everything has to be handled. */
   readonly patience: number;
+  readonly crowd?: Crowd;
+  /** Milliseconds that the receiver takes at most for an event. */
+  readonly jitter?: number;
 }
 
 /** What came of it. Rates are events a second, sizes MB of 1,000,000 bytes. */
@@ -34,22 +38,20 @@ export interface EventFigures {
 }
 
 /** Sends events to a service that delivers them to a receiver, kills it again and again, and counts. */
-export async function killAgainAndAgain({ events, kills, patience }: EventSizes): Promise<EventFigures> {
+export async function killAgainAndAgain(sizes: EventSizes): Promise<EventFigures> {
+  const { events, kills, patience, crowd = CROWD, jitter = 0 } = sizes;
   const directory = await mkdtemp(join(tmpdir(), 'plumbline-events-'));
-  await using witness = await Witness.start();
+  await using witness = await Witness.start(jitter);
   await using service = new Service({ kind: 'bus', directory, port: 0, secret: SECRET, callback: witness.url });
   try {
     await service.start();
     const acknowledged = new Map<string, number>();
     let done = 0;
-    const sending = send(
-      events,
-      () => service.port,
-      (subject) => {
-        acknowledged.set(subject, (acknowledged.get(subject) ?? 0) + 1);
-        done++;
-      },
-    );
+    const onAcknowledged = (subject: string): void => {
+      acknowledged.set(subject, (acknowledged.get(subject) ?? 0) + 1);
+      done++;
+    };
+    const sending = send(events, () => service.port, { crowd, onAcknowledged });
     const accepted = sending.then(() => service.lived());
     const slowestStart = await killing(service, momentsOf(kills, 2 * events), () => done + witness.handled);
     await sending;

@@ -16,9 +16,12 @@ const KEY = Buffer.from('what the platform and we both know');
 const SIGNING_KEY = createSecretKey(KEY);
 export const SECRET = `whsec_${KEY.toString('base64')}`;
 
-/** How many objects events are about: each sender has some for itself, so that it knows their order. */
-const SENDERS = 64;
-const SUBJECTS_EACH = 8;
+/** Who sends at the same time, and how many objects events are about: each sender has its own, and knows their order. */
+export interface Crowd {
+  readonly senders: number;
+  readonly subjectsEach: number;
+}
+export const CROWD: Crowd = { senders: 64, subjectsEach: 8 };
 
 /** Records what is delivered, and judges it as it comes. */
 export class Witness implements AsyncDisposable {
@@ -31,21 +34,26 @@ export class Witness implements AsyncDisposable {
   readonly #ids = new Map<string, string>();
   readonly #server: Server;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, jitter: number) {
     this.#server = server;
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        this.#judge(String(request.headers['webhook-id']), Buffer.concat(chunks).toString());
-        response.writeHead(204).end();
+        const handle = (): void => {
+          this.#judge(String(request.headers['webhook-id']), Buffer.concat(chunks).toString());
+          response.writeHead(204).end();
+        };
+        if (jitter === 0) handle();
+        else setTimeout(handle, Math.random() * jitter);
       });
     });
   }
 
-  static async start(): Promise<Witness> {
+  /** Takes up to `jitter` milliseconds to handle an event, so that two at a time end in any order. */
+  static async start(jitter = 0): Promise<Witness> {
     const server = createServer();
-    const witness = new Witness(server);
+    const witness = new Witness(server, jitter);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return witness;
@@ -136,31 +144,33 @@ export class Service implements AsyncDisposable {
   }
 }
 
+export interface Sending {
+  readonly crowd?: Crowd;
+  readonly onAcknowledged?: (subject: string) => void;
+}
+
 /** Sends `count` events, each until it is acknowledged; those about one object one after the other. */
-export async function send(
-  count: number,
-  portOf: () => number,
-  onAcknowledged: (subject: string) => void,
-): Promise<void> {
+export async function send(count: number, portOf: () => number, to: Sending = {}): Promise<void> {
+  const { crowd = CROWD, onAcknowledged } = to;
   let pool: Pool | undefined;
   let poolPort = 0;
   const poolOf = (): Pool => {
     if (pool === undefined || poolPort !== portOf()) {
       poolPort = portOf();
-      pool = new Pool(`http://127.0.0.1:${poolPort}`, { connections: SENDERS });
+      pool = new Pool(`http://127.0.0.1:${poolPort}`, { connections: crowd.senders });
     }
     return pool;
   };
   const sender = async (number: number): Promise<void> => {
-    const share = Math.floor(count / SENDERS) + (number < count % SENDERS ? 1 : 0);
+    const share = Math.floor(count / crowd.senders) + (number < count % crowd.senders ? 1 : 0);
     for (let k = 0; k < share; k++) {
-      const subject = `order/${number}-${k % SUBJECTS_EACH}`;
-      const n = Math.floor(k / SUBJECTS_EACH) + 1;
+      const subject = `order/${number}-${k % crowd.subjectsEach}`;
+      const n = Math.floor(k / crowd.subjectsEach) + 1;
       await sendOne({ subject, n, poolOf });
-      onAcknowledged(subject);
+      onAcknowledged?.(subject);
     }
   };
-  await Promise.all(Array.from({ length: SENDERS }, (_, number) => sender(number)));
+  await Promise.all(Array.from({ length: crowd.senders }, (_, number) => sender(number)));
   await pool?.destroy();
 }
 

@@ -33,7 +33,7 @@ export function dueIds(bus: Bus, handler: number): readonly string[] {
   return bus.due(handler, 100).map(({ event: seq }) => bus.event(seq)?.id ?? '');
 }
 
-export function dueOf(bus: Bus, handler: number, id: string): DueDelivery {
+function dueOf(bus: Bus, handler: number, id: string): DueDelivery {
   const found = bus.due(handler, 100).find(({ event: seq }) => bus.event(seq)?.id === id);
   if (found === undefined) throw new Error(`${id} is not due`);
   return found;

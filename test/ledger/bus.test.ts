@@ -213,7 +213,7 @@ describe('The bus in the ledger', () => {
       bus.append(Array.from({ length: 400 }, (_, n) => event(`late${n}`, { subject: null })));
       prune();
       routeToAll(bus, 'plugin/p');
-      expect(bus.standing().pending, 'nor one that is not routed').to.equal(402);
+      expect(bus.list({ state: 'pending', limit: 1000 }), 'nor one that is not routed').to.have.lengthOf(402);
     });
 
     it('drops finished events that are old, and dead letters that are older', () => {

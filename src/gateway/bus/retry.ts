@@ -15,7 +15,7 @@ export const PATIENCE: Patience = { first: 5_000, longest: 3_600_000, whole: 24 
  * Pause before the next attempt after `attempts` have failed: doubling up to the longest, a fifth more or less, so that
  * what failed together does not come back together.
  */
-export function pauseAfter(attempts: number, random: number, { first, longest }: Patience = PATIENCE): number {
+function pauseAfter(attempts: number, random: number, { first, longest }: Patience = PATIENCE): number {
   const full = Math.min(longest, first * 2 ** Math.min(attempts - 1, 30));
   return Math.min(longest, full * (0.8 + 0.4 * random));
 }

@@ -45,7 +45,7 @@ export function isLiteral(host: string): boolean {
 }
 
 /** Host names as they are compared: case does not count, nor does the dot of the root. */
-export function hostName(host: string): string {
+function hostName(host: string): string {
   return host.toLowerCase().replace(/\.$/, '');
 }
 

@@ -21,6 +21,20 @@ async function refusal(promise: Promise<unknown>): Promise<ReconcilerError> {
   throw error;
 }
 
+/** A bus over a connection that the test holds too. */
+function bare() {
+  const directory = mkdtempSync(join(tmpdir(), 'plumbline-full-'));
+  const file = join(directory, 'ledger.db');
+  const sqlite = connect(file);
+  const bus = new Bus(new Database(sqlite, file), { redact: (text) => text, now: Date.now });
+  const intake = new BusIntake({ bus, onStored: () => undefined });
+  const close = (): void => {
+    sqlite.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { sqlite, bus, intake, close };
+}
+
 describe('The intake of events', () => {
   it('keeps in one transaction what is handed in during one turn, and has kept it when it resolves', async () => {
     await using place = new BusPlace();
@@ -59,12 +73,24 @@ describe('The intake of events', () => {
     expect(await place.intake.accept(event('c'))).to.equal('stored');
   });
 
+  it('waits until an event is on the disk itself before it says that it has it', async () => {
+    const { sqlite, bus, intake, close } = bare();
+    try {
+      const { ids } = bus.enlist(['plugin/p']);
+      sqlite.exec('PRAGMA synchronous = OFF');
+      await intake.accept(event('a'));
+      expect(sqlite.prepare('PRAGMA synchronous').get(), 'FULL').to.deep.include({ synchronous: 2 });
+      bus.route(1, () => [...ids.values()]);
+      expect(sqlite.prepare('PRAGMA synchronous').get(), 'what can be done again: NORMAL').to.include({
+        synchronous: 1,
+      });
+    } finally {
+      close();
+    }
+  });
+
   it('does not say that it has what a full disk did not take', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'plumbline-full-'));
-    const file = join(directory, 'ledger.db');
-    const sqlite = connect(file);
-    const bus = new Bus(new Database(sqlite, file), { redact: (text) => text, now: Date.now });
-    const intake = new BusIntake({ bus, onStored: () => undefined });
+    const { sqlite, bus, intake, close } = bare();
     try {
       const pages = Number(sqlite.prepare('PRAGMA page_count').get()?.['page_count']);
       sqlite.exec(`PRAGMA max_page_count = ${pages + 3}`);
@@ -75,8 +101,7 @@ describe('The intake of events', () => {
       sqlite.exec(`PRAGMA max_page_count = ${pages + 1000}`);
       expect(await intake.accept(event('large1'))).to.equal('stored');
     } finally {
-      sqlite.close();
-      rmSync(directory, { recursive: true, force: true });
+      close();
     }
   });
 
