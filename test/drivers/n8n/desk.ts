@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { exportPlatform } from '../../../src/daemon/export.ts';
@@ -48,6 +48,10 @@ export class N8nDesk implements AsyncDisposable {
     const path = join(this.#folder, file);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content, undefined, 2));
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.#folder, file), 'utf8');
   }
 
   delete(file: string): void {

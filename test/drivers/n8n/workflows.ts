@@ -1,0 +1,200 @@
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import type { JsonObject } from '../../../src/manifest/manifest.ts';
+import { FaultProxy } from '../fault-proxy.ts';
+import { observe } from '../contract-steps.ts';
+import { N8nDesk, changesIn, troubles } from './desk.ts';
+import { connectN8n, flow, node, webhook } from './harness.ts';
+import { manifest, nodeIn } from './references.ts';
+import type { Ground } from './references.ts';
+
+const EXPORTS = fileURLToPath(new URL('exports', import.meta.url));
+
+/** Workflows over their life: written, edited, published, pruned. */
+export function describeWorkflows({ server, client }: Ground): void {
+  let desk: N8nDesk;
+  beforeEach(async () => {
+    await client().clear();
+    desk = new N8nDesk(server());
+  });
+  afterEach(() => desk[Symbol.asyncDispose]());
+
+  const order = (parameters: JsonObject = {}, settings?: JsonObject): JsonObject =>
+    flow([webhook('order'), node('Set', 'noOp', parameters)], settings);
+  const active = manifest('Workflow', 'order', {
+    title: 'Order',
+    active: true,
+    definitionFrom: { file: 'order.json' },
+  });
+  const only = async (): Promise<JsonObject> => {
+    const [one] = (await client().list('workflows')).filter(({ isArchived }) => isArchived !== true);
+    return client().workflow(one?.id ?? '');
+  };
+  const call = async (path: string): Promise<number> =>
+    (await fetch(`${server().url}/webhook/${path}`, { method: 'POST' })).status;
+
+  it('raw exports with every oddity that real ones have are applied, and planned again there is nothing to do (law 1)', async () => {
+    const requests: string[] = [];
+    const onRequest = ({ method, route }: { method: string; route: string }): void =>
+      void requests.push(`${method} ${route}`);
+    await using raw = new N8nDesk(server(), { folder: EXPORTS, onRequest });
+    const first = await raw.pass();
+    expect(troubles(first).map((one) => one.slice(0, 20))).to.deep.equal(['twice-named.json: 2 ']);
+    expect(first.outcomes).to.have.length(12);
+    expect(changesIn(await raw.pass('plan'))).to.deep.equal([]);
+    requests.length = 0;
+    expect((await raw.pass()).result).to.equal('in-sync');
+    expect(requests, 'a quiet pass only lists (law 10)').to.deep.equal([
+      'GET /api/v1/tags',
+      'GET /api/v1/credentials',
+      'GET /api/v1/workflows',
+    ]);
+  });
+
+  it('a workflow that is to run answers its webhook when its outcome is told, and does not after it left git', async () => {
+    desk.write('order.json', order());
+    desk.write('order.yaml', active);
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    expect(await call('order')).to.equal(200);
+    const { id } = await only();
+    desk.write('other.json', { name: 'Other', ...flow([node('Start', 'manualTrigger')]) });
+    await desk.pass();
+    desk.delete('order.yaml');
+    desk.delete('order.json');
+    expect(changesIn(await desk.pass())).to.deep.equal(['delete Workflow/order']);
+    expect(await call('order')).to.equal(404);
+    const left = await client().workflow(id as string);
+    expect([left['isArchived'], left['active']], 'archived, not deleted (law 14)').to.deep.equal([true, false]);
+    expect((await client().call('GET', '/executions'))['data']).to.have.length(1);
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+  });
+
+  it('settings that leave git are cleared on n8n, which merges them, and stay so', async () => {
+    desk.write(
+      'order.json',
+      order({}, { executionOrder: 'v1', timezone: 'Europe/Berlin', saveManualExecutions: false, executionTimeout: 60 }),
+    );
+    desk.write('order.yaml', active);
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    desk.write('order.json', order({}, { executionOrder: 'v1' }));
+    expect(changesIn(await desk.pass())).to.deep.equal(['update Workflow/order']);
+    const { settings } = (await only()) as { settings: JsonObject };
+    expect(settings).to.not.have.property('timezone');
+    expect(settings).to.not.have.property('executionTimeout');
+    expect(settings['saveManualExecutions']).to.equal(true);
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+  });
+
+  it('ids that n8n made for webhooks survive an update', async () => {
+    const nodes = [node('Hook', 'webhook', { path: 'kept' }, { typeVersion: 2 })];
+    desk.write('order.json', { name: 'Order', ...flow(nodes) });
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    const made = nodeIn(await only(), 'Hook')['webhookId'];
+    expect(made).to.be.a('string');
+    desk.write('order.json', { name: 'Order', ...flow([...nodes, node('Set', 'noOp')]) });
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    expect(nodeIn(await only(), 'Hook')['webhookId']).to.equal(made);
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+  });
+
+  it("what is saved in the editor is drift: seen with the note intact, archived and reverted; the editor's own additions are none", async () => {
+    desk.write('order.json', order());
+    desk.write('order.yaml', active);
+    await desk.pass();
+    const { id, settings, nodes, connections } = await only();
+    const path = `/rest/workflows/${id as string}`;
+    const saved = { ...(settings as JsonObject), callerPolicy: 'workflowsFromSameOwner', availableInMCP: false };
+    await server().editor('PATCH', path, { settings: saved, nodes, connections });
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+    await server().editor('PATCH', path, { nodes: [...(nodes as JsonObject[]), node('Mine', 'noOp')], connections });
+    const report = await desk.pass();
+    expect(changesIn(report)).to.deep.equal(['update Workflow/order']);
+    expect(report.plan?.stages[0]?.[0]?.cause).to.equal('drift');
+    expect(Object.keys(report.archived)).to.deep.equal(['Workflow/order']);
+    expect(nodeIn(await only(), 'Mine')).to.deep.equal({});
+    expect(await call('order'), 'it runs again').to.equal(200);
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+  });
+
+  it('an update that n8n saves and cannot publish leaves running what ran, and is told and seen until it is right', async () => {
+    const taken = await client().call('POST', '/workflows', { name: 'Taken', ...flow([webhook('taken')]) });
+    await client().call('POST', `/workflows/${taken['id'] as string}/activate`, {});
+    desk.write('order.json', order());
+    desk.write('order.yaml', active);
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    desk.write(
+      'order.json',
+      flow(
+        [webhook('order'), webhook('taken', { path: 'taken' })].map((one, at) => ({
+          ...one,
+          name: `Hook ${at}`,
+          id: `hook-${at}`,
+        })),
+      ),
+    );
+    const [trouble] = troubles(await desk.pass());
+    expect(trouble).to.match(/^failed Workflow\/order: .*refused \((400|409)\)/);
+    expect(await call('order'), 'the version before still runs').to.equal(200);
+    expect(changesIn(await desk.pass('plan')), 'the draft is not mistaken for what runs').to.deep.equal([
+      'update Workflow/order',
+    ]);
+    desk.write('order.json', order({ mended: true }));
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+  });
+
+  it('an application is a tag of its workflows; tags of people stay', async () => {
+    const theirs = await client().call('POST', '/tags', { name: 'mine' });
+    desk.write('app.yaml', manifest('Application', 'order-desk', { title: 'Order desk', owner: 'ops' }));
+    const spec = { title: 'Order', definitionFrom: { file: 'order.json' } };
+    desk.write('order.json', order());
+    desk.write('order.yaml', manifest('Workflow', 'order', { ...spec, application: 'order-desk' }));
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    const { id, tags } = await only();
+    expect((tags as JsonObject[]).map(({ name }) => name)).to.deep.equal(['Order desk']);
+    const both = [...(tags as JsonObject[]), theirs].map((tag) => ({ id: tag['id'] ?? '' }));
+    await client().call('PUT', `/workflows/${id as string}/tags`, both);
+    expect(changesIn(await desk.pass('plan')), "people's tags are no difference").to.deep.equal([]);
+    desk.write('order.yaml', manifest('Workflow', 'order', spec));
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    expect(((await only())['tags'] as JsonObject[]).map(({ name }) => name)).to.deep.equal(['mine']);
+    desk.write('app.yaml', manifest('Application', 'order-desk', { title: 'Bestellungen' }));
+    expect((await desk.pass()).plan?.withheld[0]?.because).to.match(/does not read like "order-desk"/);
+  });
+
+  it('a listing beside which something is deleted misses nothing (the cursor is an offset)', async function () {
+    this.timeout(120_000);
+    await using driver = connectN8n(server().url, server().apiKey);
+    const all = Array.from({ length: 260 }, (_, index) => ({
+      name: `W${index}`,
+      ...flow([node('Start', 'manualTrigger')]),
+    }));
+    await Promise.all(
+      [0, 1, 2, 3].map(async (lane) => {
+        for (const body of all.filter((_, index) => index % 4 === lane))
+          await client().call('POST', '/workflows', body);
+      }),
+    );
+    const before = await observe(driver, { kinds: ['Workflow'] });
+    const [first] = before.objects;
+    await using proxy = await FaultProxy.start(server().url);
+    await using beside = connectN8n(proxy.url, server().apiKey);
+    proxy.rules.add({
+      path: /\/workflows$/,
+      nth: 2,
+      action: {
+        do: 'hold',
+        at: 'before',
+        tell: ({ release }) =>
+          void client()
+            .call('DELETE', `/workflows/${first?.remote ?? ''}`)
+            .then(release),
+      },
+    });
+    const { objects, listed } = await observe(beside, { kinds: ['Workflow'] });
+    const live = new Set(await client().titles('Workflow'));
+    expect(listed.get('Workflow')?.complete).to.equal(true);
+    expect([...live].filter((title) => !objects.some((one) => one.title === title))).to.deep.equal([]);
+    expect(live.size).to.equal(259);
+  });
+}
