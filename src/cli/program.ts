@@ -106,6 +106,6 @@ export function createProgram(context: Context): Command {
 }
 
 /** Commands and their subcommands. */
-export function allCommands(program: Command): readonly Command[] {
+function allCommands(program: Command): readonly Command[] {
   return program.commands.flatMap((command) => [command, ...allCommands(command)]);
 }

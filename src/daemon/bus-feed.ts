@@ -98,7 +98,8 @@ function runEvent(platform: string, workflow: string, execution: Execution): Bus
   if (status === 'running') return undefined;
   return {
     id: `execution-${id}-${status}`.slice(0, 200),
-    source: `platforms/${platform}`,
+    // Not the source of what platforms send: no id of theirs can stand in the way of this one.
+    source: `platforms/${platform}/executions`,
     type: status === 'success' ? 'workflow.succeeded' : 'workflow.failed',
     subject: `Workflow/${workflow}`,
     time: endedAt ?? startedAt,

@@ -90,7 +90,11 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
     }),
   );
   const plugins = opened.use(
-    new PluginHost({ redact, onPrinted: (plugin, line) => log.info('plugin printed', { plugin, line }) }),
+    new PluginHost({
+      redact,
+      onPrinted: (plugin, line) => log.info('plugin printed', { plugin, line }),
+      onCall: (plugin, result, seconds) => metrics.gateway.pluginCall(plugin, result, seconds),
+    }),
   );
   const abort = new AbortController();
   const engine = opened.use(

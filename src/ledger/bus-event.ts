@@ -7,7 +7,7 @@ import type { JsonValue } from '../manifest/manifest.ts';
 export interface BusEvent {
   /** Given by who sent it, else a UUID; at most 200 characters. */
   readonly id: string;
-  /** Where it comes from: `platforms/<name>` for what a platform sent or did, `syncs/<name>` for what a pass did. */
+  /** Where it comes from: `platforms/<name>` for what a platform sent, `platforms/<name>/executions` for runs, `syncs/<name>` for what a pass did. */
   readonly source: string;
   /** Words with dots: `order.created`, `workflow.failed`, `reconcile.applied`. */
   readonly type: string;

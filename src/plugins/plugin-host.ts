@@ -15,6 +15,8 @@ export interface PluginHostOptions {
   readonly redact: (text: string) => string;
   /** One line that a plugin printed, bounded and without secrets. */
   readonly onPrinted: (plugin: string, line: string) => void;
+  /** What came of a call, and how many seconds it took, waiting included. */
+  readonly onCall?: (plugin: string, result: 'answered' | 'refused' | 'failed', seconds: number) => void;
 }
 
 export interface TriggerAsked {
@@ -82,7 +84,7 @@ export class PluginHost implements ChangeChecks, AsyncDisposable {
     const found = await Promise.all(
       concerned.map(async (one) => {
         try {
-          return refusalsOf(one.name, await execute(one, context, 'refusals', signal), this.#options.redact);
+          return refusalsOf(one.name, await this.#execute(one, context, 'refusals', signal), this.#options.redact);
         } catch (error) {
           if (error instanceof ReconcilerError) return [failureOf(one.name, error)];
           throw error;
@@ -107,7 +109,7 @@ export class PluginHost implements ChangeChecks, AsyncDisposable {
         const plugin = {
           plugin: one.name,
           redact,
-          execute: (context: JsonObject, limited: AbortSignal) => execute(one, context, 'refusals', limited),
+          execute: (context: JsonObject, limited: AbortSignal) => this.#execute(one, context, 'refusals', limited),
         };
         return askChanges({ ...asked, changes }, plugin, signal);
       }),
@@ -134,7 +136,7 @@ export class PluginHost implements ChangeChecks, AsyncDisposable {
   async handleEvent(plugin: string, event: JsonObject, signal: AbortSignal): Promise<JsonObject | undefined> {
     const one = this.#running.get(plugin);
     if (one === undefined) throw pluginError(plugin, 'plugin-stopped', 'is not configured any more');
-    const verdict = await execute(one, { about: 'event', event }, 'context', signal);
+    const verdict = await this.#execute(one, { about: 'event', event }, 'context', signal);
     if ('refused' in verdict) throw pluginError(plugin, 'plugin-refused', `refuses the event: ${verdict.refused}`);
     const { result } = verdict;
     if (result === null) return undefined;
@@ -149,6 +151,25 @@ export class PluginHost implements ChangeChecks, AsyncDisposable {
     const running = [...this.#running.values()];
     this.#running = new Map();
     await Promise.all([...running.map(({ pool }) => pool[Symbol.asyncDispose]()), ...this.#retiring]);
+  }
+
+  async #execute(
+    { name, spec, pool }: Running,
+    context: JsonObject,
+    reply: 'context' | 'refusals',
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const began = performance.now();
+    const tell = (result: 'answered' | 'refused' | 'failed'): void =>
+      this.#options.onCall?.(name, result, (performance.now() - began) / 1000);
+    try {
+      const verdict = await pool.execute({ plugin: name, settings: spec.settings, ...context }, reply, signal);
+      tell('refused' in verdict ? 'refused' : 'answered');
+      return verdict;
+    } catch (error) {
+      tell('failed');
+      throw error;
+    }
   }
 
   #on(platform: string): readonly Running[] {
@@ -177,15 +198,6 @@ export class PluginHost implements ChangeChecks, AsyncDisposable {
     const retired = pool.retire().finally(() => this.#retiring.delete(retired));
     this.#retiring.add(retired);
   }
-}
-
-function execute(
-  { name, spec, pool }: Running,
-  context: JsonObject,
-  reply: 'context' | 'refusals',
-  signal: AbortSignal,
-): Promise<Verdict> {
-  return pool.execute({ plugin: name, settings: spec.settings, ...context }, reply, signal);
 }
 
 /** A folder that cannot be opened is told by the first call. */

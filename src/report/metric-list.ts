@@ -127,7 +127,7 @@ export function createFamilies(registry: Registry) {
     gatewayRefused: counter(
       'gateway_refused_total',
       ['listener', 'reason'],
-      'Requests that were turned away: signature, token, scope, rate, size or overload.',
+      'Requests that were turned away, by reason, such as signature, stale, unknown, token, scope, rate or size.',
     ),
     eventsReceived: counter(
       'events_received_total',

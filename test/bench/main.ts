@@ -10,6 +10,7 @@ import type { Sizes } from './arguments.ts';
 import { memoryDefinition } from './memory-terrain.ts';
 import { nodeRedDefinition } from './node-red-terrain.ts';
 import { makeRepository } from './repository.ts';
+import { OTHERS } from './others.ts';
 import type { Answer, Order, Scenario } from './scenario.ts';
 import { passTable, targetTable } from './table.ts';
 import { targetsOf } from './targets.ts';
@@ -92,4 +93,8 @@ function tell(figures: Figures, targets: readonly Target[]): void {
   if (targets.length > 0) console.error(targetTable(targets));
 }
 
-await main(sizesOf(process.argv.slice(2)));
+const args = process.argv.slice(2);
+const at = args.findIndex((word) => !word.startsWith('--'));
+const other = OTHERS[args[at] ?? ''];
+if (other === undefined) await main(sizesOf(args));
+else await other(args.slice(at + 1), sizesOf(args.slice(0, at)).nodeFlags);

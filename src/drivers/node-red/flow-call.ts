@@ -5,7 +5,7 @@ import type { JsonValue } from '../../manifest/manifest.ts';
 import type { RequestObserver } from '../driver.ts';
 
 /** Milliseconds that a caller waits for a flow's answer; one that takes longer, or never answers, runs on all the same. */
-export const ANSWER_WAIT = 2_000;
+const ANSWER_WAIT = 2_000;
 
 /** Requests to flows that may be without an answer at once; flows that never answer hold theirs until it times out. */
 export const MOST_UNANSWERED = 32;

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** Benchmarks that are no passes over a repository, by the word that asks for them; what follows it is theirs. */
+export const OTHERS: Readonly<
+  Record<string, (args: readonly string[], nodeFlags: readonly string[]) => Promise<void>>
+> = {
+  /** 100,000 events through ten kills, beside a bare HTTP server. */
+  events: (args) => script('events.ts', args),
+  /** From a push to a real git server to the answer of the flow, beside the bare write. */
+  push: async ([workflows = '1000'], nodeFlags) => {
+    const { benchPush } = await import('./push.ts');
+    console.log(JSON.stringify(await benchPush(Number(workflows), nodeFlags)));
+  },
+  /** What a call of a plugin costs. */
+  plugins: async () => {
+    const { benchPlugins } = await import('../plugins/bench.ts');
+    console.log(JSON.stringify({ bench: 'plugins', ...(await benchPlugins()) }));
+  },
+};
+
+async function script(name: string, args: readonly string[]): Promise<void> {
+  const file = fileURLToPath(new URL(name, import.meta.url));
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file, ...args], { stdio: 'inherit' });
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  if (code !== 0) process.exitCode = 1;
+}
