@@ -48,11 +48,14 @@ export class ExecutionPoller implements AsyncDisposable {
   }
 
   start(): void {
-    this.#arm(EVERY);
+    this.#cancel();
+    this.#arm(this.#expecting ? SOON : EVERY);
   }
 
   /** Polls shortly: somebody has just run something. Returns at once; how often it is called makes no difference. */
   soon(): void {
+    // Armed already: to begin anew with every call would put the poll off for as long as they keep coming.
+    if (this.#expecting) return;
     this.#expecting = true;
     if (this.#busy || this.#abort.signal.aborted) return;
     this.#cancel();

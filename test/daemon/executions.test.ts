@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { expect } from 'chai';
-import { ExecutionPoller } from '../../src/daemon/executions.ts';
+import { ExecutionPoller, type ExecutionParts } from '../../src/daemon/executions.ts';
 import { SYSTEM_TIMERS } from '../../src/daemon/timers.ts';
 import type { Execution } from '../../src/drivers/driver.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { createLog } from '../../src/report/log.ts';
 import { Metrics } from '../../src/report/metrics.ts';
+import { owned } from '../ledger/samples.ts';
+import { ManualTimers, settled } from './manual-timers.ts';
 import { MemoryPlatform } from './memory-place.ts';
 
 const run = (id: string, status: 'success' | 'error' = 'success'): Execution => ({
@@ -38,7 +40,7 @@ describe('runs of workflows', () => {
     rmSync(state, { recursive: true, force: true });
   });
 
-  const poller = (): ExecutionPoller =>
+  const poller = (parts: Partial<ExecutionParts> = {}): ExecutionPoller =>
     new ExecutionPoller({
       ledger,
       metrics,
@@ -50,6 +52,7 @@ describe('runs of workflows', () => {
       }),
       timers: SYSTEM_TIMERS,
       connected: async () => new Map([['prod', platform]]),
+      ...parts,
     });
   const sample = async (name: string, labels = ''): Promise<number> => {
     const line = (await metrics.text()).split('\n').find((one) => one.startsWith(`${name}{platform="prod"${labels}`));
@@ -122,5 +125,117 @@ describe('runs of workflows', () => {
     expect(await counted('success')).to.equal(2);
     await one.poll();
     expect(warnings(), 'said again after it had worked').to.have.length(2);
+  });
+
+  it('are told before the cursor moves, by the name that git has; who cannot take them is told again, and they count once', async () => {
+    ledger
+      .journal({ sync: 'orders', platform: 'prod' })
+      .record([{ record: 'own', owned: owned('Workflow/orders', { remote: 'tab' }) }]);
+    const page = { executions: [run('1'), { ...run('2'), workflow: 'another' }], cursor: 'c2' };
+    platform.pages = [page, page, { executions: [], cursor: 'c3' }];
+    const told: unknown[] = [];
+    const one = poller({
+      onRuns: async (name, runs) => {
+        told.push([name, runs.map(({ execution, name }) => [execution.id, name]), ledger.cursor('executions/prod')]);
+        if (told.length === 1) throw new Error('the bus is full');
+      },
+    });
+    await one.poll();
+    expect(await counted('success')).to.equal(0);
+    await one.poll();
+    await one.poll();
+    const both = [
+      ['1', 'orders'],
+      ['2', undefined],
+    ];
+    expect(told).to.deep.equal([
+      ['prod', both, undefined],
+      ['prod', both, undefined],
+      ['prod', [], 'c2'],
+    ]);
+    expect(platform.cursors).to.deep.equal([undefined, undefined, 'c2']);
+    expect(await counted('success')).to.equal(1);
+    expect(said.filter((line) => line.includes('executions not read'))).to.have.length(1);
+  });
+
+  describe('that somebody has just begun', () => {
+    let timers: ManualTimers;
+    let polls: number;
+    let gate: Promise<void> | undefined;
+    let one: ExecutionPoller;
+
+    beforeEach(() => {
+      timers = new ManualTimers();
+      polls = 0;
+      gate = undefined;
+      const connected = async () => {
+        polls += 1;
+        await gate;
+        return new Map();
+      };
+      one = poller({ timers, connected });
+    });
+    afterEach(() => one[Symbol.asyncDispose]());
+    const pass = async (milliseconds: number): Promise<void> => {
+      timers.advance(milliseconds);
+      await settled();
+    };
+
+    it('are looked for shortly, and then as often as ever', async () => {
+      one.start();
+      await pass(1_000);
+      one.soon();
+      await pass(299);
+      expect(polls).to.equal(0);
+      await pass(1);
+      expect(polls).to.equal(1);
+      await pass(9_999);
+      expect(polls).to.equal(1);
+      await pass(1);
+      expect(polls).to.equal(2);
+    });
+
+    it('are looked for once, however many they are, and no later because more keep coming', async () => {
+      one.start();
+      for (let time = 0; time < 6; time++) {
+        one.soon();
+        await pass(50);
+      }
+      expect(polls).to.equal(1);
+      expect(timers.pending, 'looks to come').to.equal(1);
+    });
+
+    it('are looked for again when a look was under way that may have missed them', async () => {
+      const { promise, resolve: open } = Promise.withResolvers<void>();
+      gate = promise;
+      one.start();
+      await pass(10_000);
+      one.soon();
+      one.soon();
+      await pass(5_000);
+      expect(polls, 'one at a time').to.equal(1);
+      open();
+      await settled();
+      await pass(300);
+      expect(polls).to.equal(2);
+      await pass(9_999);
+      expect(polls).to.equal(2);
+    });
+
+    it('before the poller was started are looked for shortly after, and polls do not double', async () => {
+      one.soon();
+      one.start();
+      expect(timers.pending).to.equal(1);
+      await pass(300);
+      expect(polls).to.equal(1);
+    });
+
+    it('after it was ended are looked for by the process that follows', async () => {
+      one.start();
+      await one[Symbol.asyncDispose]();
+      one.soon();
+      await pass(60_000);
+      expect([polls, timers.pending]).to.deep.equal([0, 0]);
+    });
   });
 });
