@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../manifest/manifest.ts';
+import { slug } from '../../manifest/slug.ts';
 import type { RemoteObject } from '../../plan/types.ts';
 import { type AccessWorld, type Holder, grantRow, hash } from './access-world.ts';
 import { compare, isObject, objectsOf, textOf, without } from './json.ts';
@@ -96,7 +97,8 @@ function heldByHand(world: AccessWorld, holder: Holder): readonly RemoteObject[]
   return [...rows, ...members]
     .map(({ remote, user }): RemoteObject => {
       const name = world.users.get(user)?.name ?? user;
-      const title = `${name} has ${holder.title}`;
+      // A grant's title is its name in git, so that what is exported finds what it stands for.
+      const title = slug(`${name} has ${holder.title}`);
       const value = normalizeGrant({ role: world.nameOf(holder.id), subjects: [{ user: name }], title });
       return { kind: 'AccessGrant', remote, title, value, version: hash(value) };
     })

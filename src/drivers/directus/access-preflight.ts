@@ -32,16 +32,16 @@ export async function preflightAccess(steps: readonly Step[], ground: Ground): P
   if (steps.length === 0) return [];
   const { client, access, licence, account, signal } = ground;
   const names = (await Promise.all(steps.map(wantedUsers))).flat();
-  const [world, { rows }] = await Promise.all([
+  const [world, tables] = await Promise.all([
     access.world(signal, [...names, account.id]),
-    client.list('/collections', { fields: 'collection' }, signal, 'collection').catch(() => ({ rows: [] })),
+    client.data({ method: 'GET', route: '/collections', query: { fields: 'collection' }, signal }),
   ]);
   const coming = new Map<string, JsonObject>();
   for (const step of steps.filter(isWriting)) {
     if (step.change.kind === 'AccessRole')
       coming.set(step.change.key.slice('AccessRole/'.length), normalizeRole(await step.desired()));
   }
-  const collections = new Set(rows.flatMap(({ collection }) => textOf(collection) ?? []));
+  const collections = new Set(objectsOf(tables).flatMap(({ collection }) => textOf(collection) ?? []));
   const scene: Scene = { world, collections, licence, account, coming };
   const refusals: Refusal[] = [];
   for (const step of steps) {
@@ -102,7 +102,7 @@ function ruleObstacles(spec: JsonObject, { collections, licence }: Scene): reado
     const found: Obstacle[] = [];
     if (!ACTIONS.includes(action))
       found.push({ because: `Directus knows no action "${action}"`, remedy: `Use one of ${ACTIONS.join(', ')}.` });
-    if (collections.size > 0 && !collections.has(collection))
+    if (!collections.has(collection))
       found.push({
         because: `there is no collection "${collection}" to ${action}; Directus would take the permission, and it would say nothing`,
         remedy: 'Create the collection first, or correct its name.',

@@ -75,13 +75,16 @@ function* obstaclesOf({ change }: Step, spec: JsonObject, ground: Ground): Gener
       because: `the title has ${change.title.length} characters, and Directus keeps ${LONGEST_NAME}`,
       remedy: 'Shorten it.',
     };
+  // What does not run breaks nothing: it waits for what it lacks.
+  const runs = spec['active'] ?? (change.verb !== 'create' && ground.active.has(change.remote.id));
+  if (runs !== true) return;
   for (const operation of objectsOf(normalizeDefinition(spec['definition'])['operations'])) {
     const type = textOf(operation['type']) ?? '';
     const key = textOf(operation['key']) ?? '';
     if (!BUILT_IN.has(type) && !ground.hasExtensions)
       yield {
-        because: `operation "${key}" is of type ${type}, which this Directus does not have; it would skip it and say nothing`,
-        remedy: `Install the extension that brings ${type}, or correct the type.`,
+        because: `operation "${key}" is of type ${type}, which this Directus does not have; the flow would end there without a word`,
+        remedy: `Install the extension that brings ${type}, correct the type, or write active: false until then.`,
       };
     yield* referenceObstacles(key, titleIn(flowOf(operation) ?? ''), ground.names);
   }

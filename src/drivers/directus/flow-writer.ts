@@ -196,7 +196,9 @@ async function bodyOf(
   const spec = normalizeWorkflow(await step.desired());
   const definition = renameFlows(objectOf(spec['definition']), (said) => {
     const target = names?.idOf(said) ?? said;
-    if (titleIn(target) === undefined) return target;
+    // What does not run may wait for the other under its name.
+    const runs = spec['active'] ?? row?.['status'] === 'active';
+    if (titleIn(target) === undefined || runs !== true) return target;
     throw new ReconcilerError(
       `${step.change.key} runs the flow "${titleIn(target) ?? ''}", which is not there, or not once.`,
       'replan',

@@ -4,8 +4,9 @@ import { wordOf } from '../../../src/drivers/directus/json.ts';
 import type { JsonObject, Kind } from '../../../src/manifest/manifest.ts';
 import type { DriverHarness, Hands, RunningPlatform } from '../contract-harness.ts';
 import { secretValue } from '../contract-steps.ts';
-import { CIRCLE, POISONED, SAMPLES, workflow } from './contract-samples.ts';
+import { CIRCLE, POISONED, samplesFor, workflow } from './contract-samples.ts';
 import { RawDirectus, READER_TOKEN, type Row } from './raw-directus.ts';
+import { VERSIONS } from '../../platforms/versions.ts';
 import { ADMIN_TOKEN, type DirectusVersion } from './server.ts';
 
 export const LIMITS = { concurrency: 4, requestsPerSecond: 1_000, timeout: 30_000 };
@@ -111,10 +112,12 @@ function handsOn(raw: RawDirectus): Hands {
 
 /** The contract on a real Directus of this version. */
 export function directusHarness(version: DirectusVersion): DriverHarness {
+  const licence = version === VERSIONS.directus ? 'core' : 'none';
   return {
     start: () => start(version),
-    samples: SAMPLES,
-    workflow,
+    samples: samplesFor(licence),
+    // The free licence lets five flows be active.
+    workflow: (key, title, text) => workflow(key, title, text, licence === 'none'),
     moreThanAPage: PAGE + 7,
     poisoned: POISONED,
     refused: CIRCLE,

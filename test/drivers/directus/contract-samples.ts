@@ -46,18 +46,25 @@ const POLICY = sample(
   },
 );
 
+/** What the free licence of Directus 12 includes of it. */
+const PLAIN_POLICY: Sample = {
+  ...POLICY,
+  spec: {
+    ...POLICY.spec,
+    permissions: [{ on: 'workflow', verbs: ['read'] }],
+    native: { description: 'Runs the shop' },
+  },
+};
+
 const ROLE = sample(
   'AccessRole',
   {
     title: 'Crew',
     exclusive: true,
     permissions: [{ on: 'data', collection: 'directus_folders', verbs: ['read'] }],
-    native: { role: { policies: ['operator'] } },
+    native: { role: {} },
   },
-  {
-    changed: { permissions: [], exclusive: false, native: { role: {}, icon: 'group' } },
-    dependsOn: ['AccessRole/operator'],
-  },
+  { changed: { permissions: [], exclusive: false, native: { role: {}, icon: 'group' } } },
 );
 
 const GRANTS: readonly Sample[] = [
@@ -145,11 +152,14 @@ const WORKFLOWS: readonly Sample[] = [
   ),
 ];
 
-export const SAMPLES: readonly Sample[] = [POLICY, ROLE, ...WORKFLOWS, ...GRANTS];
+/** Every kind, as far as the server's licence goes. */
+export function samplesFor(licence: 'none' | 'core'): readonly Sample[] {
+  return [ROLE, licence === 'core' ? PLAIN_POLICY : POLICY, ...WORKFLOWS, ...GRANTS];
+}
 
-export function workflow(key: Key, title: string, text: string): Sample {
+export function workflow(key: Key, title: string, text: string, active = true): Sample {
   const definition = { trigger: 'webhook', operation: 'say', operations: [logs('say', text)] };
-  return { ...sample('Workflow', { title, active: true, definition }), key };
+  return { ...sample('Workflow', { title, active, definition }), key };
 }
 
 /** The server wants every operation to have a type. */

@@ -63,13 +63,13 @@ export class RawDirectus implements AsyncDisposable {
   }
 
   async clear(): Promise<void> {
-    for (const table of ['flows', 'access', 'users', 'roles', 'policies']) {
-      const ids = (await this.made(table)).map(({ id }) => id);
+    const tables = ['flows', 'access', 'users', 'roles', 'policies'];
+    const [people, ...made] = await Promise.all([this.rows('users'), ...tables.map((table) => this.made(table))]);
+    for (const [index, table] of tables.entries()) {
+      const ids = (made[index] ?? []).map(({ id }) => id);
       if (ids.length > 0) await this.ask('DELETE', `/${table}`, ids);
     }
-    const members = (await this.rows('users')).filter(
-      ({ email, role }) => PEOPLE.includes(wordOf(email)) && role !== null,
-    );
+    const members = people.filter(({ email, role }) => PEOPLE.includes(wordOf(email)) && role !== null);
     if (members.length > 0)
       await this.ask('PATCH', '/users', { keys: members.map(({ id }) => id), data: { role: null } });
   }

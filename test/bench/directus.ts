@@ -1,0 +1,124 @@
+import { performance } from 'node:perf_hooks';
+import type { JsonObject } from '../../src/manifest/manifest.ts';
+import { tell } from '../drivers/crash/pass.ts';
+import { DirectusDesk } from '../drivers/directus/desk.ts';
+import { RawDirectus } from '../drivers/directus/raw-directus.ts';
+import { VERSIONS } from '../platforms/versions.ts';
+
+/** Flows, and what each consists of. */
+const FLOWS = 300;
+const OPERATIONS = 4;
+/** Flows in one request of the hand-written client: the best of 50, 100, 150 and 300 on the test machine. */
+const BARE_BATCH = 100;
+/** Times that each is measured, in turns, since others may use this machine too; the median counts. */
+const ROUNDS = 3;
+
+/** Figures of one run; milliseconds. */
+export interface DirectusFigures {
+  readonly flows: number;
+  readonly operations: number;
+  /** The first pass, its writes alone, and what a hand-written client takes for the same flows in bulk. */
+  readonly cold: number;
+  readonly applying: number;
+  readonly bare: number;
+  /** A pass that finds nothing to do, and what it asks. */
+  readonly quiet: number;
+  readonly quietRequests: readonly string[];
+}
+
+/** Applies 300 flows with 1,200 operations to a real Directus 11, beside bare bulk requests; then a pass with nothing to do. */
+export async function benchDirectus(): Promise<DirectusFigures> {
+  await using raw = await RawDirectus.start(VERSIONS.directusOpen);
+  const requests: string[] = [];
+  const cold: number[] = [];
+  const applying: number[] = [];
+  const bare: number[] = [];
+  const quiet: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await raw.clear();
+    bare.push(await createBare(raw));
+    await raw.clear();
+    using desk = new DirectusDesk(raw.url, ({ method, route }) => void requests.push(`${method} ${route}`));
+    for (let number = 0; number < FLOWS; number += 1)
+      desk.manifest('Workflow', `flow-${number}`, { title: `Flow ${number}`, definition: definitionOf(number) });
+    const first = await desk.pass();
+    if (first.result !== 'applied') throw new Error(tell(first));
+    cold.push(first.endedAt - first.startedAt);
+    applying.push(first.durations['apply'] ?? 0);
+    requests.length = 0;
+    const begin = performance.now();
+    const second = await desk.pass();
+    quiet.push(performance.now() - begin);
+    if (second.result !== 'in-sync') throw new Error(tell(second));
+  }
+  const figures: DirectusFigures = {
+    flows: FLOWS,
+    operations: FLOWS * OPERATIONS,
+    cold: median(cold),
+    applying: median(applying),
+    bare: median(bare),
+    quiet: median(quiet),
+    quietRequests: requests,
+  };
+  report(figures);
+  return figures;
+}
+
+function report({ cold, applying, bare, quiet, quietRequests, flows, operations }: DirectusFigures): void {
+  const times = (value: number): string => `${(value / bare).toFixed(2)} × bare`;
+  console.error(`directus: ${flows} flows, ${operations} operations`);
+  console.error(`  bare bulk requests   ${Math.round(bare)} ms`);
+  console.error(
+    `  cold pass            ${Math.round(cold)} ms (${times(cold)}, writes alone ${times(applying)}; bound 1.15)`,
+  );
+  console.error(`  quiet pass           ${Math.round(quiet)} ms (bound 300): ${quietRequests.join(', ')}`);
+}
+
+/** What a person would write for the same: arrays of flows, operations in them in the order that Directus needs. */
+async function createBare(raw: RawDirectus): Promise<number> {
+  const rows = Array.from({ length: FLOWS }, (_, number) => bareFlow(number));
+  const begin = performance.now();
+  for (let at = 0; at < rows.length; at += BARE_BATCH) await raw.ask('POST', '/flows', rows.slice(at, at + BARE_BATCH));
+  return performance.now() - begin;
+}
+
+function bareFlow(number: number): JsonObject {
+  const id = (part: number): string => `00000000-0000-4000-8000-${String(number * 10 + part).padStart(12, '0')}`;
+  const { operations: _operations, operation: _operation, ...flow } = definitionOf(number);
+  const operations = Array.from({ length: OPERATIONS }, (_, index) => ({
+    ...operationOf(number, index),
+    id: id(index + 1),
+    resolve: index + 1 < OPERATIONS ? id(index + 2) : null,
+    position_x: 19 + 18 * index,
+    position_y: 1,
+  }));
+  return {
+    ...flow,
+    id: id(0),
+    name: `Flow ${number}`,
+    status: 'inactive',
+    operation: id(1),
+    operations: operations.toReversed(),
+  };
+}
+
+function definitionOf(number: number): JsonObject {
+  const operations = Array.from({ length: OPERATIONS }, (_, index) => ({
+    ...operationOf(number, index),
+    ...(index + 1 < OPERATIONS ? { resolve: `step_${index + 1}` } : {}),
+  }));
+  return { trigger: 'webhook', options: { method: 'POST' }, operation: 'step_0', operations };
+}
+
+function operationOf(number: number, index: number): JsonObject {
+  return {
+    key: `step_${index}`,
+    type: 'log',
+    name: `Step ${index}`,
+    options: { message: `flow ${number}, step ${index}: {{ $last }}` },
+  };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
+}
