@@ -86,7 +86,7 @@ function normalizeOperation({ label, operation, index, link }: Placed): JsonObje
   const key = operation['key'];
   return {
     ...given({ key }),
-    ...(label === key ? {} : { label }),
+    ...(label === (key ?? '') ? {} : { label }),
     ...given({ name: operation['name'] }),
     options: operation['options'] ?? {},
     position_x: operation['position_x'] ?? GRID.first + GRID.step * index,
