@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
 import { isObject } from '../../manifest/pointer.ts';
+import { listed, mendNode, quoted } from './mend-node.ts';
+import type { Say } from './mend-node.ts';
 import { cleanSettings } from './settings.ts';
 import { objectOf, objectsOf, textOf } from './shapes.ts';
 
@@ -10,13 +11,6 @@ export interface Mend {
   readonly remedy: string;
 }
 
-/** Keys of a node that the API takes (its OpenAPI file, 2.40.5). */
-const NODE_KEYS: ReadonlySet<string> = new Set(
-  (
-    'id name webhookId disabled notesInFlow notes type typeVersion executeOnce alwaysOutputData retryOnFail maxTries ' +
-    'waitBetweenTries continueOnFail onError position parameters credentials customTelemetryTags'
-  ).split(' '),
-);
 /** What exports carry about the instance that they come from; no part of what a workflow does. */
 const OF_THE_INSTANCE: ReadonlySet<string> = new Set(
   (
@@ -49,7 +43,7 @@ export function mend(definition: JsonValue): { readonly definition: JsonObject; 
       `The settings ${listed(dropped)} are left out: n8n's API does not take them, or not with that value.`,
       "Remove them; n8n keeps what they mean in each node's own settings, if anywhere.",
     );
-  const groups = objectsOf(whole['nodeGroups']);
+  const groups = mendGroups(objectsOf(whole['nodeGroups']), nodes, say);
   const pinned = objectOf(whole['pinData']);
   return {
     definition: {
@@ -61,51 +55,6 @@ export function mend(definition: JsonValue): { readonly definition: JsonObject; 
     },
     mends,
   };
-}
-
-type Say = (message: string, remedy: string) => void;
-
-function mendNode(node: JsonObject, taken: Set<string>, say: Say): JsonObject {
-  const name = textOf(node['name']) ?? '';
-  const kept: Record<string, JsonValue> = { parameters: {} };
-  const strange: string[] = [];
-  for (const [key, value] of Object.entries(node)) {
-    if (value === null || (key === 'webhookId' && value === '')) continue;
-    if (NODE_KEYS.has(key)) kept[key] = value;
-    else strange.push(key);
-  }
-  if (strange.length > 0)
-    say(`${listed(strange)} of the node "${name}" is left out: n8n's API does not take it.`, 'Remove it, or leave it.');
-  const id = textOf(node['id']);
-  // An id of our own making is the same every time: n8n would make a new one, and a new version, at every write.
-  kept['id'] = id === undefined || taken.has(id) ? stableId(name) : id;
-  taken.add(kept['id']);
-  if ('credentials' in kept) {
-    const credentials = mendCredentials(kept['credentials'], name, say);
-    if (Object.keys(credentials).length > 0) kept['credentials'] = credentials;
-    else delete kept['credentials'];
-  }
-  return kept;
-}
-
-/** Old exports name a credential by a text; some hold something else altogether, which must not be sent anywhere. */
-function mendCredentials(value: JsonValue | undefined, node: string, say: Say): JsonObject {
-  const entries = Object.entries(objectOf(value)).flatMap(([type, entry]): [string, JsonObject][] => {
-    const named = typeof entry === 'string' ? { name: entry } : objectOf(entry);
-    if (named['__aiGatewayManaged'] === true) return [[type, named]];
-    const name = textOf(named['name']);
-    if (name !== undefined) return [[type, keptCredential(named, name)]];
-    say(
-      `The ${type} credential of the node "${node}" is left out: it has no name to find it by.`,
-      `Choose the credential in n8n and export the workflow again, or write {"name": "…"} for ${type}.`,
-    );
-    return [];
-  });
-  return Object.fromEntries(entries);
-}
-
-function keptCredential(entry: JsonObject, name: string): JsonObject {
-  return { name, ...(entry['unresolved'] === true ? { unresolved: true } : {}) };
 }
 
 function mendConnections(connections: JsonObject, nodes: readonly JsonObject[], say: Say): JsonObject {
@@ -144,31 +93,33 @@ function mendConnections(connections: JsonObject, nodes: readonly JsonObject[], 
 
 function branchesOf(branches: JsonValue, type: string): readonly (readonly JsonObject[])[] {
   if (!Array.isArray(branches)) return [];
-  return (branches as readonly JsonValue[]).map((branch) =>
-    objectsOf(branch).map((edge) => ({ index: 0, type, ...edge })),
-  );
+  return (branches as readonly JsonValue[]).map((branch) => {
+    const edges = isObject(branch) ? [branch] : objectsOf(branch);
+    return edges.map(({ node, type: given, index }) => ({
+      node: node ?? '',
+      type: textOf(given) ?? type,
+      index: typeof index === 'number' && Number.isInteger(index) && index >= 0 ? index : 0,
+    }));
+  });
 }
 
-/** A UUID that is the same for the same name. */
-export function stableId(name: string): string {
-  const hex = createHash('sha256').update(`n8n node/${name}`).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+/** n8n takes a group only with what it knows of one, and only of nodes that are there. */
+function mendGroups(groups: readonly JsonObject[], nodes: readonly JsonObject[], say: Say): readonly JsonObject[] {
+  const ids = new Set(nodes.map(({ id }) => id));
+  return groups.flatMap(({ id, name, nodeIds }) => {
+    const members = Array.isArray(nodeIds) ? (nodeIds as readonly JsonValue[]) : [];
+    const whole = textOf(id) !== undefined && textOf(name) !== undefined && members.every((one) => ids.has(one));
+    if (whole && members.length > 0) return [{ id: id ?? '', name: name ?? '', nodeIds: members }];
+    say(`The group "${textOf(name) ?? ''}" is left out: it holds nodes that the file does not.`, 'Group them anew.');
+    return [];
+  });
 }
 
-function listed(words: readonly string[]): string {
-  return quoted(words.slice(0, 8)) + (words.length > 8 ? ` and ${words.length - 8} more` : '');
-}
-
-function quoted(words: readonly string[]): string {
-  return words.map((word) => `"${word}"`).join(', ');
-}
-
-/** Whether a JSON value looks like what n8n's "Download" writes. */
+/** Whether a JSON value looks like what n8n's "Download" writes. Diagrams of other programs have nodes too; n8n's are of a type "package.name". */
 export function isExport(json: JsonValue): json is JsonObject {
   if (!isObject(json) || !Array.isArray(json['nodes'])) return false;
   const nodes = json['nodes'] as readonly JsonValue[];
+  if (nodes.some((node) => isObject(node) && /^[@\w/-]+\.\w/.test(textOf(node['type']) ?? ''))) return true;
   const typed = nodes.every((node) => isObject(node) && typeof node['type'] === 'string');
-  // Diagrams of other programs have nodes with types too; n8n's are "package.name".
-  const n8n = nodes.some((node) => isObject(node) && /^[@\w/-]+\.\w/.test(textOf(node['type']) ?? ''));
-  return typed && (isObject(json['connections']) || (n8n && json['connections'] === undefined));
+  return typed && isObject(json['connections']);
 }

@@ -46,7 +46,7 @@ describe('Exports of n8n', () => {
       'Workflow/flows-several-morning: Morning',
       'Workflow/flows-without-ids: Érik’s 📬 Briefkasten — 邮件',
     ]);
-    expect(titles).to.have.length(12);
+    expect(titles).to.have.length(13);
     for (const manifest of desired.manifests.values()) {
       const spec = await manifest.spec(new AbortController().signal);
       expect(spec, `${manifest.key} leaves open whether it runs (law 11)`).to.not.have.property('active');
@@ -114,6 +114,29 @@ describe('Exports of n8n', () => {
         ],
       ],
     });
+  });
+
+  it('that a script wrote are brought to the types that n8n wants', () => {
+    const definition = mended('broken-types.json');
+    expect(nodeIn(definition, 'Start')).to.deep.equal({
+      disabled: false,
+      id: 'same',
+      name: 'Start',
+      parameters: {},
+      position: [120, 80],
+      type: 'n8n-nodes-base.manualTrigger',
+      typeVersion: 1,
+    });
+    const set = nodeIn(definition, 'Set');
+    expect(set).to.deep.include({ position: [0, 0], parameters: {}, retryOnFail: true, typeVersion: 3.4 });
+    expect(set).to.not.have.any.keys('notes', 'credentials', 'maxTries');
+    expect(set['id'], 'an id that another node has').to.not.equal('same');
+    expect(definition['connections']).to.deep.equal({
+      Start: { main: [[{ node: 'Set', type: 'main', index: 0 }]], other: [] },
+      Set: { main: [[{ node: 'End', type: 'main', index: 0 }]] },
+    });
+    expect(definition['nodeGroups']).to.deep.equal([{ id: 'g1', name: 'Both', nodeIds: ['end-1'] }]);
+    expect(definition['settings']).to.deep.equal({});
   });
 
   it('refer by name: no id of another instance is left where a name is known', () => {

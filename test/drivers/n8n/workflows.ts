@@ -40,7 +40,7 @@ export function describeWorkflows({ server, client }: Ground): void {
     await using raw = new N8nDesk(server(), { folder: EXPORTS, onRequest });
     const first = await raw.pass();
     expect(troubles(first).map((one) => one.slice(0, 20))).to.deep.equal(['twice-named.json: 2 ']);
-    expect(first.outcomes).to.have.length(12);
+    expect(first.outcomes).to.have.length(13);
     expect(changesIn(await raw.pass('plan'))).to.deep.equal([]);
     requests.length = 0;
     expect((await raw.pass()).result).to.equal('in-sync');
@@ -185,10 +185,10 @@ export function describeWorkflows({ server, client }: Ground): void {
       action: {
         do: 'hold',
         at: 'before',
-        tell: ({ release }) =>
+        tell: (held) =>
           void client()
             .call('DELETE', `/workflows/${first?.remote ?? ''}`)
-            .then(release),
+            .then(() => held.release()),
       },
     });
     const { objects, listed } = await observe(beside, { kinds: ['Workflow'] });
