@@ -64,7 +64,10 @@ describe('Opening the ledger', () => {
       const ledger = Ledger.open(directory, { onRecovery: (recovery) => told.push(recovery), now: () => 0 });
       expect(told, `damage ${index} is told`).to.deep.equal([ledger.recovery]);
       expect(told[0]?.movedTo).to.equal(`${file}.corrupt-19700101T000000Z`);
-      expect(told[0]?.message).to.include(file).and.include('history, archive').and.include('webhooks that no manifest describes');
+      expect(told[0]?.message)
+        .to.include(file)
+        .and.include('history, archive')
+        .and.include('webhooks that no manifest describes');
       expect(readFileSync(told[0]?.movedTo ?? '').equals(spoiled), 'the old file is kept as it is').to.equal(true);
       expect(ledger.events().map(({ type }) => type)).to.deep.equal(['ledger-recovered']);
       expect(ledger.ownedCount(SCOPE)).to.equal(0);
