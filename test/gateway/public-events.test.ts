@@ -62,6 +62,19 @@ describe('events of platforms', () => {
     expect(door.events).to.have.length(1);
   });
 
+  it('are refused for good when the bus will never take them, so that nobody sends them for ever', async () => {
+    await using door = await openDoor(PLATFORM);
+    for (const [code, status] of [
+      ['event-too-large', 413],
+      ['event-invalid', 422],
+    ] as const) {
+      door.full = new ReconcilerError('This is no event.', 'never', { code, remedy: 'Send another one.' });
+      const refused = await door.post('/webhooks/prod', standard(door, EVENT), EVENT);
+      expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([status, null]);
+    }
+    expect(door.events).to.have.length(0);
+  });
+
   it('of the types named make Plumbline look at the platform, also when they come twice, but not when they are not kept', async () => {
     const prod = { scheme: 'bearer', secret: SECRET, lookAgain: ['workflow.changed', 'access.*'] } as const;
     await using door = await openDoor({ platforms: { prod } });

@@ -108,6 +108,11 @@ async function takeEvent(
   try {
     reports.event(source, await intake.accept(event));
   } catch (error) {
+    const unfit = unfitOf(error);
+    if (unfit !== undefined) {
+      reports.event(source, 'refused');
+      return refuse(reply, unfit);
+    }
     const overload = overloadOf(error);
     reports.event(source, 'overload');
     if (overload === undefined) log.error('event not kept', { platform, error });
@@ -128,6 +133,16 @@ function refusalOf(error: unknown): Refusal {
   return error.kind === 'malformed'
     ? { status: 400, code: 'malformed', message: error.message, remedy }
     : { status: 422, code: 'event-refused', message: error.message, remedy };
+}
+
+/** An event that will never be taken: sending it again changes nothing. */
+function unfitOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof ReconcilerError) || error.retry !== 'never') return undefined;
+  const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
+  if (error.code === 'event-too-large') return { status: 413, code: error.code, message: error.message, ...remedy };
+  return error.code === 'event-invalid'
+    ? { status: 422, code: error.code, message: error.message, ...remedy }
+    : undefined;
 }
 
 function overloadOf(error: unknown): Refusal | undefined {
