@@ -14,6 +14,7 @@ export interface GlobalFlags {
   readonly stateDir: string;
   readonly listen: string;
   readonly listenHooks: string;
+  readonly trustProxy: string;
   readonly installation: string;
   readonly logFormat: 'json' | 'pretty';
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';

@@ -24,6 +24,7 @@ export const VARIABLES = {
   stateDir: 'PLUMBLINE_STATE_DIR',
   listen: 'PLUMBLINE_LISTEN',
   listenHooks: 'PLUMBLINE_LISTEN_HOOKS',
+  trustProxy: 'PLUMBLINE_TRUST_PROXY',
   installation: 'PLUMBLINE_INSTALLATION',
   logFormat: 'PLUMBLINE_LOG_FORMAT',
   logLevel: 'PLUMBLINE_LOG_LEVEL',

@@ -88,6 +88,14 @@ export function createProgram(context: Context): Command {
         '127.0.0.1:8481',
       ),
     )
+    .addOption(
+      global(
+        'trustProxy',
+        '--trust-proxy <networks>',
+        'networks of the ingress in front of the hooks, such as 10.0.0.0/8, whose X-Forwarded-For says who asks; comma-separated',
+        '',
+      ),
+    )
     .addOption(global('installation', '--installation <id>', 'id of this installation, part of every owner', 'default'))
     .addOption(
       global('logLevel', '--log-level <level>', 'what is logged', 'info').choices(['error', 'warn', 'info', 'debug']),

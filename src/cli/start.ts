@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+import { ReconcilerError } from '../errors.ts';
 import { startDaemon, type DaemonOptions } from '../daemon/service.ts';
 import { runUntilStopped } from '../daemon/signals.ts';
 import { globalFlags, type Context, type GlobalFlags, type Register } from './context.ts';
@@ -19,9 +21,20 @@ export function daemonOptions(flags: GlobalFlags, { environment }: Context): Dae
     installation: flags.installation,
     listen: flags.listen,
     listenHooks: flags.listenHooks,
+    trustedProxies: networks(flags.trustProxy),
     version: version(),
     environment: environment.variables,
     logFormat: flags.logFormat,
     logLevel: flags.logLevel,
   };
+}
+
+/** @throws ReconcilerError 'never' when one of them is neither an address nor a network */
+function networks(text: string): readonly string[] {
+  const found = text.split(',').flatMap((network) => network.trim() || []);
+  const wrong = found.find((network) => !ipaddr.isValid(network) && !ipaddr.isValidCIDR(network));
+  if (wrong === undefined) return found;
+  throw new ReconcilerError(`"${wrong}" is no network of a proxy`, 'never', {
+    remedy: 'Write --trust-proxy such as 10.0.0.0/8 or 192.0.2.7, several with commas between.',
+  });
 }

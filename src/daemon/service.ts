@@ -17,6 +17,8 @@ export interface DaemonOptions extends ServiceOptions {
   readonly listen: string;
   /** `host:port` of the public one: git pushes and events of platforms. */
   readonly listenHooks: string;
+  /** Networks of the proxies in front of the public listener, whose X-Forwarded-For says who asks. */
+  readonly trustedProxies?: readonly string[];
   /** Milliseconds that running passes get to end by themselves when the daemon stops. Default 20,000. */
   readonly stopDeadline?: number;
 }
@@ -92,7 +94,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       log,
     }),
   );
-  const hooks = opening.use(await startPublicListener({ ...gateway.hooks(), address: hooksAddress }));
+  const hooks = opening.use(
+    await startPublicListener({
+      ...gateway.hooks(),
+      address: hooksAddress,
+      trustedProxies: options.trustedProxies ?? [],
+    }),
+  );
   const url = urlOf(listener);
   const hooksUrl = urlOf(hooks);
   opening.defer(announce(options.stateDir, { ...listener, url, hooks: hooksUrl, startedAt: timers.now() }));
