@@ -41,6 +41,19 @@ export class Desk {
     return ran;
   }
 
+  /** Runs one command line that reads this from standard input. */
+  async feed(input: string, ...args: readonly string[]): Promise<Ran> {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...args], {
+      cwd: this.dir,
+      env: this.environment,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    child.stdin.end(input);
+    const ran = await ended(new Running(child));
+    this.said += ran.out + ran.err;
+    return ran;
+  }
+
   /** Starts a command that goes on. */
   start(...args: readonly string[]): Running {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, ...args], {

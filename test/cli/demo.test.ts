@@ -51,6 +51,24 @@ describe('the demo', function () {
     desk?.remove();
   });
 
+  it('shows two orders: one that a plugin refuses, one that runs, with its run and its webhook', async () => {
+    expect(demo.out).to.match(/amount 12000 +refused, and never sent to Node-RED: .*12000 exceeds the limit of 10000/);
+    const accepted = /amount 120 +accepted as ([0-9a-f-]{36}); the flow answered (.*)/.exec(demo.out);
+    expect(JSON.parse(accepted?.[2] ?? 'null'), demo.out).to.include({ status: 'accepted', order: 'B-2' });
+    const run = /its run +succeeded in \d+ ms, execution (\S+) on Node-RED/.exec(demo.out)?.[1];
+    expect(demo.out).to.match(/its webhook +workflow\.succeeded came to the receiver, rightly signed/);
+    const [{ executions }, { deliveries }] = await Promise.all([
+      desk.json<{ executions: readonly Record<string, unknown>[] }>('executions', '--workflow', 'order-fulfillment'),
+      desk.json<{ deliveries: readonly { state: string; event: { id: string } }[] }>('deliveries'),
+    ]);
+    const asked = executions.filter(({ correlationId }) => correlationId !== undefined);
+    expect(
+      asked.map(({ id, correlationId }) => [id, correlationId]),
+      'the refused one never ran',
+    ).to.deep.equal([[run, accepted?.[1]]]);
+    expect(deliveries.some(({ state, event }) => state === 'done' && event.id.includes(String(run)))).to.equal(true);
+  });
+
   it('brings up a flow that takes orders, and says where everything is', async () => {
     const answer = await call(editor, undefined, ['POST', '/orders', { id: 'A-1', customer: 'acme', amount: 120 }]);
     expect(answer.json).to.include({ status: 'accepted', order: 'A-1' });
@@ -95,6 +113,7 @@ describe('the demo', function () {
     await interrupt();
     await begin();
     expect(demo.out).to.include(`Going on with the git repository ${REPOSITORY}.`);
+    expect(demo.out, 'the story again').to.match(/amount 12000 +refused[^]*amount 120 +accepted[^]*rightly signed/);
     expect(demo.out).to.not.match(/^\S+ +(applied|drift)/m);
     expect(await complaint()).to.equal('the amount is missing');
   });
