@@ -24,6 +24,6 @@ ENV NODE_ENV=production \
     PLUMBLINE_STATE_DIR=/var/lib/plumbline \
     PLUMBLINE_LOG_FORMAT=json
 VOLUME ["/var/lib/plumbline", "/tmp"]
-EXPOSE 8480
+EXPOSE 8480 8481
 ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/plumbline/dist/main.js"]
 CMD ["start"]

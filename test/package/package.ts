@@ -63,6 +63,8 @@ describe('the package', () => {
     expect(files).to.include.members([
       'dist/main.js',
       'dist/drivers/node-red/addon/package.json',
+      'dist/plugins/child/bootstrap.mjs',
+      'dist/cli/demo-assets/order-limit/index.js',
       'manifests/application.yaml',
       'LICENSE',
       'README.md',
