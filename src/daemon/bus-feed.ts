@@ -82,7 +82,8 @@ function passEvent(event: LedgerEvent & { readonly id: number }): BusEvent | und
   const { id, at, type, sync, platform, key, message, paths } = event;
   if (sync === undefined || platform === undefined) return undefined;
   return {
-    id: `event-${id}`,
+    // The time too: a ledger that was lost counts from 1 again, and receivers know what they have seen by its id.
+    id: `event-${id}-${at}`,
     source: `syncs/${sync}`,
     type: `reconcile.${type}`,
     subject: key ?? `Sync/${sync}`,

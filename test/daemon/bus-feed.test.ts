@@ -131,6 +131,18 @@ describe('what Plumbline itself has to tell', () => {
     expect(again).to.have.length(3);
   });
 
+  it('has another id in another ledger: who knows what came by its id misses nothing when one is lost', async () => {
+    await using other = new BusPlace();
+    const ids = [place, other].map(async ({ ledger, intake }, time) => {
+      const one = feed({ ledger, accept: (event) => intake.accept(event) });
+      ledger.addEvent(told({ at: AT + time }));
+      await catchUp(one);
+      return ledger.bus.event(1)?.id;
+    });
+    const [first, second] = await Promise.all(ids);
+    expect(first).to.be.a('string').and.not.equal(second);
+  });
+
   it('goes on with the next pass when the bus could not take it', async () => {
     let full = true;
     const one = feed({

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { daemonOf } from '../../src/daemon/remote-api.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
 import { CANARIES, GatewayPlace, application, webhook } from './gateway-place.ts';
 import { until } from './fixture.ts';
 
@@ -64,6 +65,9 @@ describe('events that a daemon has acknowledged', function () {
   it('come after the next start, under the same id, when it was stopped while they were delivered', async () => {
     const id = await begin(1);
     await desk.stop();
+    using ledger = Ledger.read(desk.place.state);
+    const waiting = ledger.bus.list({ state: 'pending' }).map(({ event, attempts }) => [event.subject, attempts]);
+    expect(waiting, 'as if it had not been tried').to.deep.equal([['order/1', 0]]);
     const [child] = await Promise.all([launch(), comesAgain(1, id)]);
     expect(child.exitCode).to.equal(null);
   });
