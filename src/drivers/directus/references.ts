@@ -61,7 +61,6 @@ function joined(json: JsonObject): readonly JsonObject[] | undefined {
 /** A row of `directus_flows`: a name, what sets it off, and how it is tracked. */
 function isRawFlow(value: JsonObject): boolean {
   return (
-    !('apiVersion' in value) &&
     typeof value['name'] === 'string' &&
     'trigger' in value &&
     ('accountability' in value || 'operation' in value || 'operations' in value)

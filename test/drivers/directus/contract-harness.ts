@@ -67,16 +67,15 @@ function handsOn(raw: RawDirectus): Hands {
         position_y: 1,
         ...operation,
         id: ids.get(operation['key']),
-        resolve: ids.get(operation['resolve']) ?? null,
-        reject: ids.get(operation['reject']) ?? null,
+        resolve: null,
+        reject: null,
       }));
-      await raw.ask('POST', '/flows', {
-        ...rest,
-        id,
-        name: title,
-        operation: ids.get(rest['operation']),
-        operations: rows,
-      });
+      const root = ids.get(rest['operation']);
+      await raw.ask('POST', '/flows', { ...rest, id, name: title, operation: root, operations: rows });
+      for (const { key, resolve, reject } of operations) {
+        const links = { resolve: ids.get(resolve) ?? null, reject: ids.get(reject) ?? null };
+        await raw.ask('PATCH', `/operations/${ids.get(key) ?? ''}`, links);
+      }
       return id;
     },
     edit: async (kind, remote) => {
