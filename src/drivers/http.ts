@@ -24,7 +24,7 @@ export interface HttpOptions {
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
   /** Path template (`/flow/:id`): what metrics and messages show, so that no id ever becomes a label. */
   readonly route: string;
   /** Values for the `:name` parts of the route. */

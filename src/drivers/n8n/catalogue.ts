@@ -21,9 +21,13 @@ const ONE_BY_ONE = 24;
 export class Catalogue {
   readonly #api: N8nApi;
   readonly #known: Record<Target, Map<string, Named>> = { Workflow: new Map(), DataTable: new Map() };
-  readonly #whole = new Set<Target>();
-  readonly #asked = new Set<string>();
+  /** All workflows there are have been learnt. */
+  #whole = false;
+  readonly #asked = new Map<string, Promise<void>>();
   #credentials: readonly Named[] | undefined;
+  #credentialsAsked: Promise<void> | undefined;
+  #tablesAsked: Promise<void> | undefined;
+  #workflowsAsked: Promise<void> | undefined;
   /** Why data tables are not known, where they are not. */
   #blind: string | undefined;
 
@@ -42,32 +46,35 @@ export class Catalogue {
 
   /** All workflows there are have been learnt. */
   complete(): void {
-    this.#whole.add('Workflow');
+    this.#whole = true;
   }
 
   /** Makes sure that credentials are known. @throws as the listing. */
   async needCredentials(signal: AbortSignal): Promise<void> {
-    this.#credentials ??= await this.#api.all('credentials', {}, signal);
+    if (this.#credentials !== undefined) return;
+    this.#credentialsAsked ??= this.#api.all('credentials', {}, signal).then((all) => this.learnCredentials(all));
+    await this.#credentialsAsked;
   }
 
   /** Makes sure that what these locators mean is known, as far as it can be. @throws as the listings. */
   async need(locators: readonly Locator[], signal: AbortSignal): Promise<void> {
-    if (locators.some(({ target }) => target === 'DataTable')) await this.#needDataTables(signal);
-    if (this.#whole.has('Workflow')) return;
+    if (locators.some(({ target }) => target === 'DataTable'))
+      await (this.#tablesAsked ??= this.#learnDataTables(signal));
+    if (this.#whole) return;
     const workflows = locators.filter(({ target }) => target === 'Workflow');
     const names = new Set(workflows.flatMap(({ name }) => (name === undefined ? [] : spellings(name))));
     const ids = new Set(workflows.flatMap(({ id }) => (id === undefined ? [] : [id])));
-    const open = [
+    const words = [
       ...[...names].map((name) => `name ${name}`),
       ...[...ids].filter((id) => !this.#known.Workflow.has(id)).map((id) => `id ${id}`),
-    ].filter((word) => !this.#asked.has(word));
-    if (open.length > ONE_BY_ONE) {
-      for await (const page of this.#api.pages('workflows', { excludePinnedData: 'true' }, signal))
-        for (const workflow of page) this.learn(workflow);
-      this.complete();
+    ];
+    const open = words.filter((word) => !this.#asked.has(word));
+    if (open.length + this.#asked.size > ONE_BY_ONE) {
+      await (this.#workflowsAsked ??= this.#learnWorkflows(signal));
       return;
     }
-    await Promise.all(open.map((word) => this.#ask(word, signal)));
+    for (const word of open) this.#asked.set(word, this.#ask(word, signal));
+    await Promise.all(words.map(async (word) => this.#asked.get(word)));
   }
 
   /** Present name of what has that id; undefined when nothing known has it. */
@@ -108,11 +115,15 @@ export class Catalogue {
       const query = { name: what, excludePinnedData: 'true' };
       for await (const page of this.#api.pages('workflows', query, signal)) for (const one of page) this.learn(one);
     }
-    this.#asked.add(word);
   }
 
-  async #needDataTables(signal: AbortSignal): Promise<void> {
-    if (this.#whole.has('DataTable')) return;
+  async #learnWorkflows(signal: AbortSignal): Promise<void> {
+    for await (const page of this.#api.pages('workflows', { excludePinnedData: 'true' }, signal))
+      for (const workflow of page) this.learn(workflow);
+    this.complete();
+  }
+
+  async #learnDataTables(signal: AbortSignal): Promise<void> {
     try {
       const tables = await this.#api.all('data-tables', {}, signal);
       for (const table of tables) this.#known.DataTable.set(table.id, table);
@@ -121,7 +132,6 @@ export class Catalogue {
       if (!(error instanceof ReconcilerError) || error.code !== 'unauthorized') throw error;
       this.#blind = messageOf(error);
     }
-    this.#whole.add('DataTable');
   }
 }
 

@@ -91,7 +91,7 @@ function keptCredential(entry: JsonObject, name: string): JsonObject {
 }
 
 /** A UUID that is the same for the same name. */
-export function stableId(name: string): string {
+function stableId(name: string): string {
   const hex = createHash('sha256').update(`n8n node/${name}`).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

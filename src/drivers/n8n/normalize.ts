@@ -21,6 +21,6 @@ export function normalize(kind: Kind, spec: JsonObject): JsonObject {
 }
 
 /** The normal form of a definition, whoever wrote it. */
-export function normalDefinition(definition: JsonValue): JsonObject {
+function normalDefinition(definition: JsonValue): JsonObject {
   return byNameAlone(mend(definition).definition);
 }

@@ -6,6 +6,7 @@ import { isRefusal, notConfirmed, unread } from './errors.ts';
 import { textOf } from './shapes.ts';
 import type { RawWorkflow } from './shapes.ts';
 import { isLive } from './view.ts';
+import { isWebhook, webhookCall } from './webhook-call.ts';
 
 /** Milliseconds that a published workflow may take until its triggers run: n8n works off a queue, about 7 a second. */
 const LIVE_WITHIN = 30_000;
@@ -35,7 +36,8 @@ export async function untilLive(id: string, api: N8nApi, signal: AbortSignal): P
   for (;;) {
     const found = await readBack(id, api, signal);
     if (!found.active) throw notConfirmed(`the workflow "${found.name}" is not active`);
-    if (isLive(found) && (!registers(found) || (found.triggerCount ?? 0) > 0)) return found;
+    const counted = !registers(found) || (found.triggerCount ?? 0) > 0;
+    if (isLive(found) && counted && !(await isDeaf(found, api, signal))) return found;
     if (Date.now() > deadline) throw notConfirmed(`the triggers of the workflow "${found.name}" do not run`);
     await pause(LOOK_EVERY, undefined, { signal }).catch((cause: unknown) => {
       throw new ReconcilerError('Stopped while waiting for the triggers.', 'backoff', { code: 'aborted', cause });
@@ -75,6 +77,24 @@ async function republish(before: RawWorkflow, api: N8nApi, signal: AbortSignal):
   } catch {
     // The refusal itself is what is told; that it does not run is seen, and mended, by the next pass.
   }
+}
+
+/**
+ * Whether n8n says of a webhook of the workflow that it does not listen. The count of triggers does not tell: it stands while they are
+ * exchanged. Asked as a browser asks before it calls another site, which runs nothing; no answer to that is no complaint.
+ */
+async function isDeaf({ nodes }: RawWorkflow, api: N8nApi, signal: AbortSignal): Promise<boolean> {
+  for (const node of nodes.filter(isWebhook)) {
+    const call = webhookCall(node);
+    if ('why' in call) continue;
+    const { method, route, params } = call;
+    const headers = { origin: 'http://localhost', 'access-control-request-method': method };
+    const accept = [200, 204, 400, 401, 403, 404, 405, 500];
+    const asked = await api.open({ method: 'OPTIONS', route, params, headers, accept, idempotent: true }, signal);
+    const allowed = asked.headers['access-control-allow-methods'];
+    if (allowed !== undefined && !allowed.split(/\s*,\s*/).includes(method)) return true;
+  }
+  return false;
 }
 
 function registers({ nodes }: RawWorkflow): boolean {

@@ -4,12 +4,10 @@ import type { Triggered, TriggerRequest } from '../driver.ts';
 import type { N8nApi } from './api.ts';
 import { objectsOf, objectOf, textOf } from './shapes.ts';
 import type { RawWorkflow } from './shapes.ts';
+import { isWebhook, webhookCall } from './webhook-call.ts';
 
-const WEBHOOK = 'n8n-nodes-base.webhook';
 /** Characters of an answer that are handed on. */
 const ANSWER_LIMIT = 64 * 1024;
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
-type Method = (typeof METHODS)[number];
 /** Every status is an answer: what the workflow says is its own business. */
 const ANSWERS = Array.from({ length: 500 }, (_, index) => 100 + index);
 
@@ -23,7 +21,9 @@ export async function trigger(request: TriggerRequest, api: N8nApi, signal: Abor
     throw new ReconcilerError(`There is no workflow ${request.remote} on n8n.`, 'never', { code: 'not-found' });
   }
   const node = entryOf(workflow, request.entry);
-  const { method, route, params } = callOf(workflow, node);
+  const call = webhookCall(node);
+  if ('why' in call) throw untriggerable(workflow, call.why, call.remedy);
+  const { method, route, params } = call;
   const isRead = method === 'GET';
   const answer = await api
     .open(
@@ -50,7 +50,7 @@ export async function trigger(request: TriggerRequest, api: N8nApi, signal: Abor
 }
 
 function entryOf(workflow: RawWorkflow, entry: string | undefined): JsonObject {
-  const all = objectsOf(workflow.nodes).filter((node) => node['type'] === WEBHOOK && node['disabled'] !== true);
+  const all = objectsOf(workflow.nodes).filter(isWebhook);
   const names = all.map((node) => `"${textOf(node['name']) ?? ''}"`).join(', ');
   if (all.length === 0)
     throw untriggerable(workflow, 'it has no webhook node.', 'Add a node of type Webhook that begins it.');
@@ -69,31 +69,6 @@ function entryOf(workflow: RawWorkflow, entry: string | undefined): JsonObject {
     );
   return node;
 }
-
-function callOf(
-  workflow: RawWorkflow,
-  node: JsonObject,
-): { readonly method: Method; readonly route: string; readonly params: Readonly<Record<string, string>> } {
-  const parameters = objectOf(node['parameters']);
-  const wanted = parameters['httpMethod'] ?? 'GET';
-  const first = Array.isArray(wanted) ? (wanted as readonly JsonValue[])[0] : wanted;
-  const method = METHODS.find((one) => one === first);
-  const path = textOf(parameters['path']) ?? textOf(node['webhookId']) ?? '';
-  if (method === undefined || path.startsWith('='))
-    throw untriggerable(workflow, 'its method or path is computed.', 'Write both out in the webhook node.');
-  if (/(^|\/):/.test(path))
-    throw untriggerable(workflow, `its path "${path}" has parts that vary.`, 'Add a webhook node with a fixed path.');
-  const parts = path.split('/').filter((part) => part !== '');
-  // Each part is a parameter of its own: a path never becomes part of what metrics call a route.
-  const route = `/webhook/${parts.map((_, index) => `:part${LETTERS[index] ?? 'z'}`).join('/')}`;
-  return {
-    method,
-    route,
-    params: Object.fromEntries(parts.map((part, index) => [`part${LETTERS[index] ?? 'z'}`, part])),
-  };
-}
-
-const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 
 function queryOf(input: JsonValue): Record<string, string> {
   return Object.fromEntries(

@@ -6,9 +6,11 @@ import { bodyFor, bodyWithout } from './compose.ts';
 import type { Wanted } from './compose.ts';
 import { confirmed } from './confirm.ts';
 import { notConfirmed, stale } from './errors.ts';
+import { credentialsOf, locatorsOf, spellings } from './locators.ts';
+import type { Locator } from './locators.ts';
 import { readNote } from './note.ts';
 import { publish, readBack, replace, unpublish, untilLive } from './publish.ts';
-import { textOf } from './shapes.ts';
+import { objectOf, textOf } from './shapes.ts';
 import type { RawWorkflow, Written } from './shapes.ts';
 import { isLive, versionOf } from './view.ts';
 import type { Writing } from './writing.ts';
@@ -27,7 +29,15 @@ export async function finishWorkflow(step: Step, writing: Writing): Promise<Writ
   const id = 'remote' in change ? change.remote.id : writing.confirmations.idOf(step);
   const present = id === undefined ? undefined : await writing.api.get('workflows', id, writing.signal);
   if (present === undefined) throw notConfirmed(`the workflow "${change.title}" is not there`);
-  return bring(present, await wantedOf(step, writing), step, writing);
+  writing.late.delete(step);
+  const wanted = await wantedOf(step, writing);
+  if (writing.late.has(step)) {
+    throw new ReconcilerError(`What the workflow "${change.title}" refers to could not be written.`, 'replan', {
+      code: 'unresolved-reference',
+      remedy: 'Mend what failed beside it; the next pass writes the references.',
+    });
+  }
+  return bring(present, wanted, step, writing);
 }
 
 async function create(step: Step, writing: Writing): Promise<Written> {
@@ -111,8 +121,19 @@ async function unchanged({ change }: Step, { api, signal }: Writing): Promise<Ra
   return found;
 }
 
-async function wantedOf(step: Step, { catalogue }: Writing): Promise<Wanted> {
+/** What a step wants, with all it refers to looked up; whether some of that is yet to come is noted. */
+async function wantedOf(step: Step, { catalogue, signal, titles, late }: Writing): Promise<Wanted> {
   const spec: JsonObject = await step.desired();
+  const definition = objectOf(spec['definition']);
+  const locators = locatorsOf(definition);
+  if (credentialsOf(definition).length > 0) await catalogue.needCredentials(signal);
+  await catalogue.need(locators, signal);
+  const isToCome = ({ target, name }: Locator): boolean =>
+    target === 'Workflow' &&
+    name !== undefined &&
+    spellings(name).some((spelling) => titles.has(spelling)) &&
+    catalogue.find(target, name, step.owner).length !== 1;
+  if (locators.some(isToCome)) late.add(step);
   return { spec, owner: step.owner, marker: markerOf(step), catalogue };
 }
 

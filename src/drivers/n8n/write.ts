@@ -4,28 +4,30 @@ import type { N8nApi } from './api.ts';
 import { Catalogue } from './catalogue.ts';
 import { Confirmations } from './confirm.ts';
 import { writeCredential } from './credentials.ts';
-import { asError } from './errors.ts';
-import { locatorsOf, spellings } from './locators.ts';
-import { objectOf } from './shapes.ts';
+import { asError, unread } from './errors.ts';
 import type { Written } from './shapes.ts';
 import { TagBook } from './tag-book.ts';
 import { writeTag } from './tags.ts';
 import { finishWorkflow, writeWorkflow } from './workflows.ts';
 import type { Writing } from './writing.ts';
 
+/** Steps are begun before their turn: while requests are under way (the client bounds those), the next bodies are made. */
+const AHEAD = 2;
+
 /** Carries out the steps of a stage, a few at a time; yields each outcome when it is known. */
 export async function* write(stage: readonly Step[], api: N8nApi, signal: AbortSignal): AsyncGenerator<Outcome> {
-  const writing = await prepare(stage, api, signal).catch(asError);
-  if (writing instanceof ReconcilerError) {
-    for (const { change } of stage)
-      yield signal.aborted
-        ? { status: 'skipped', change, because: 'the pass was stopped before it began' }
-        : { status: 'failed', change, error: writing };
-    return;
-  }
+  const writing: Writing = {
+    api,
+    signal,
+    catalogue: new Catalogue(api),
+    tags: new TagBook(api),
+    confirmations: new Confirmations(),
+    titles: new Set(stage.filter(isContent).map(({ change }) => change.title)),
+    late: new Set(),
+  };
   const again: Step[] = [];
   const unconfirmed: Step[] = [];
-  for await (const { step, outcome } of several(stage, api.concurrency, (one) => first(one, writing))) {
+  for await (const { step, outcome } of several(stage, api.concurrency * AHEAD, (one) => first(one, writing))) {
     if (outcome.status !== 'applied') yield outcome;
     else if (writing.late.has(step)) again.push(step);
     else if (writing.confirmations.isOpen(step)) unconfirmed.push(step);
@@ -33,28 +35,35 @@ export async function* write(stage: readonly Step[], api: N8nApi, signal: AbortS
   }
   await writing.confirmations.readAll(api, signal).catch(() => undefined);
   for await (const { outcome } of several(unconfirmed, api.concurrency, (one) =>
-    attempt(one, signal, () => writing.confirmations.confirm(one, api, signal)),
+    begun(one, () => writing.confirmations.confirm(one, api, signal)),
   ))
     yield outcome;
   for await (const { outcome } of several(again, api.concurrency, (one) =>
-    attempt(one, signal, () => finishWorkflow(one, writing)),
+    begun(one, () => finishWorkflow(one, writing)),
   ))
     yield outcome;
 }
 
 async function first(step: Step, writing: Writing): Promise<Outcome> {
-  return attempt(step, writing.signal, () => {
-    const { kind } = step.change;
-    if (kind === 'Workflow') return writeWorkflow(step, writing);
-    if (kind === 'Integration') return writeCredential(step, writing);
-    if (kind === 'Application') return writeTag(step, writing);
-    throw new ReconcilerError(`n8n cannot hold a ${kind}.`, 'never', { code: 'unsupported' });
+  const { change } = step;
+  if (writing.signal.aborted) return { status: 'skipped', change, because: 'the pass was stopped before it began' };
+  return attempt(step, () => {
+    if (change.kind === 'Workflow') return writeWorkflow(step, writing);
+    if (change.kind === 'Integration') return writeCredential(step, writing);
+    if (change.kind === 'Application') return writeTag(step, writing);
+    throw new ReconcilerError(`n8n cannot hold a ${change.kind}.`, 'never', { code: 'unsupported' });
   });
 }
 
-async function attempt(step: Step, signal: AbortSignal, run: () => Promise<Written>): Promise<Outcome> {
+/** The rest of a step that has written already: when it is stopped now, what stands there is not known. */
+async function begun(step: Step, run: () => Promise<Written>): Promise<Outcome> {
+  const outcome = await attempt(step, run);
+  if (outcome.status !== 'failed' || outcome.error.code !== 'aborted') return outcome;
+  return { ...outcome, error: unread(`The workflow "${step.change.title}"`, outcome.error) };
+}
+
+async function attempt(step: Step, run: () => Promise<Written>): Promise<Outcome> {
   const { change } = step;
-  if (signal.aborted) return { status: 'skipped', change, because: 'the pass was stopped before it began' };
   try {
     const remote = await run();
     return { status: 'applied', change, ...(remote === undefined ? {} : { remote }) };
@@ -86,35 +95,6 @@ async function* several(
   }
 }
 
-/** Learns what the stage's references mean on the platform now, and which of them the stage itself brings about. */
-async function prepare(stage: readonly Step[], api: N8nApi, signal: AbortSignal): Promise<Writing> {
-  const catalogue = new Catalogue(api);
-  const titles = new Set<string>();
-  const names = new Map<Step, readonly string[]>();
-  for (const step of stage) {
-    const { change } = step;
-    if (change.kind !== 'Workflow' || change.verb === 'delete' || change.verb === 'release') continue;
-    titles.add(change.title);
-    const locators = locatorsOf(objectOf((await step.desired())['definition']));
-    await catalogue.needCredentials(signal);
-    await catalogue.need(locators, signal);
-    names.set(
-      step,
-      locators.flatMap(({ target, name }) => (target === 'Workflow' && name !== undefined ? [name] : [])),
-    );
-  }
-  const late = [...names].filter(([step, called]) =>
-    called.some((name) => {
-      const isHere = spellings(name).some((spelling) => titles.has(spelling));
-      return isHere && catalogue.find('Workflow', name, step.owner).length !== 1;
-    }),
-  );
-  return {
-    api,
-    signal,
-    catalogue,
-    tags: new TagBook(api),
-    confirmations: new Confirmations(),
-    late: new Set(late.map(([step]) => step)),
-  };
+function isContent({ change: { kind, verb } }: Step): boolean {
+  return kind === 'Workflow' && verb !== 'delete' && verb !== 'release';
 }

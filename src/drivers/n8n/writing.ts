@@ -11,6 +11,8 @@ export interface Writing {
   readonly catalogue: Catalogue;
   readonly tags: TagBook;
   readonly confirmations: Confirmations;
-  /** Steps that refer to what this very stage creates or renames: written first without those references, then again with them. */
-  readonly late: ReadonlySet<Step>;
+  /** Titles that workflows get in this stage. */
+  readonly titles: ReadonlySet<string>;
+  /** Steps that refer to what this very stage has yet to bring: written without those references, then again with them. */
+  readonly late: Set<Step>;
 }

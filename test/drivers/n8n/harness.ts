@@ -6,7 +6,7 @@ import { secretValue } from '../contract-steps.ts';
 import { N8nClient } from './client.ts';
 import { startN8n } from './server.ts';
 
-export const LIMITS = { concurrency: 4, requestsPerSecond: 10_000, timeout: 30_000 };
+const LIMITS = { concurrency: 4, requestsPerSecond: 10_000, timeout: 30_000 };
 
 /** A driver connected with this key. */
 export function connectN8n(url: string, key: string, more: Partial<Connection> = {}): N8nDriver {
@@ -22,7 +22,7 @@ interface Details {
   readonly open?: readonly string[];
 }
 
-export function sample(key: Key, spec: JsonObject & { readonly title: string }, details: Details = {}): Sample {
+function sample(key: Key, spec: JsonObject & { readonly title: string }, details: Details = {}): Sample {
   const { changed = {}, dependsOn = [], secrets = {}, open = [] } = details;
   const kind = key.slice(0, key.indexOf('/')) as Kind;
   return { key, kind, title: spec.title, spec, changed: { ...spec, ...changed }, dependsOn, secrets, open };

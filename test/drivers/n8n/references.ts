@@ -49,11 +49,18 @@ export function describeReferences({ server, client }: Ground): void {
   });
 
   it('workflows that call each other, and themselves, are written in one pass', async () => {
-    desk.write('a.json', { name: 'Ping', ...flow([CALLED, calls('To b', 'Pong'), calls('To a', 'Ping')]) });
+    const off = { disabled: true };
+    const nodes = [webhook('ping'), { ...calls('To b', 'Pong'), ...off }, { ...calls('To a', 'Ping'), ...off }];
+    desk.write('a.json', { name: 'Ping', ...flow([CALLED, ...nodes]) });
+    desk.write(
+      'a.yaml',
+      manifest('Workflow', 'a', { title: 'Ping', active: true, definitionFrom: { file: 'a.json' } }),
+    );
     desk.write('b.json', { name: 'Pong', ...flow([CALLED, calls('To a', 'Ping')]) });
     expect(troubles(await desk.pass())).to.deep.equal([]);
     const ids = new Map((await client().list('workflows')).map(({ name, id }) => [name, id]));
     const [ping, pong] = await Promise.all(['Ping', 'Pong'].map((name) => client().workflow(ids.get(name) ?? '')));
+    expect(ping?.['active'], 'it runs, with what it calls').to.equal(true);
     expect(targetOf(ping, 'To b')).to.equal(ids.get('Pong'));
     expect(targetOf(ping, 'To a')).to.equal(ids.get('Ping'));
     expect(targetOf(pong, 'To a')).to.equal(ids.get('Ping'));

@@ -143,6 +143,30 @@ export function describeWorkflows({ server, client }: Ground): void {
     expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
   });
 
+  it('an updated workflow answers at its new address when its outcome is told, and the gap meanwhile is measured', async () => {
+    desk.write('order.yaml', active);
+    desk.write('order.json', flow([webhook('moved-0'), node('Set', 'noOp')]));
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    for (let round = 1; round <= 5; round++) {
+      desk.write('order.json', flow([webhook(`moved-${round}`), node('Set', 'noOp')]));
+      expect(troubles(await desk.pass())).to.deep.equal([]);
+      expect(await call(`moved-${round}`), `round ${round}`).to.equal(200);
+      expect(await call(`moved-${round - 1}`), 'the old address is gone').to.equal(404);
+    }
+    const deaf: number[] = [];
+    let isOver = false;
+    const caller = (async () => {
+      while (!isOver) if ((await call('moved-5')) !== 200) deaf.push(performance.now());
+    })();
+    desk.write('order.json', flow([webhook('moved-5'), node('Set', 'noOp', { other: true })]));
+    const { outcomes } = await desk.pass();
+    isOver = true;
+    await caller;
+    expect(outcomes.map(({ status }) => status)).to.deep.equal(['applied']);
+    const gap = (deaf.at(-1) ?? 0) - (deaf[0] ?? 0);
+    console.log(`        a webhook that kept its address: ${deaf.length} calls unanswered within ${gap.toFixed(0)} ms`);
+  });
+
   it('an application is a tag of its workflows; tags of people stay', async () => {
     const theirs = await client().call('POST', '/tags', { name: 'mine' });
     desk.write('app.yaml', manifest('Application', 'order-desk', { title: 'Order desk', owner: 'ops' }));
