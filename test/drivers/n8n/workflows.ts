@@ -154,13 +154,13 @@ export function describeWorkflows({ server, client }: Ground): void {
       expect(await call(`moved-${round - 1}`), 'the old address is gone').to.equal(404);
     }
     const deaf: number[] = [];
-    let isOver = false;
+    const over = new AbortController();
     const caller = (async () => {
-      while (!isOver) if ((await call('moved-5')) !== 200) deaf.push(performance.now());
+      while (!over.signal.aborted) if ((await call('moved-5')) !== 200) deaf.push(performance.now());
     })();
     desk.write('order.json', flow([webhook('moved-5'), node('Set', 'noOp', { other: true })]));
     const { outcomes } = await desk.pass();
-    isOver = true;
+    over.abort();
     await caller;
     expect(outcomes.map(({ status }) => status)).to.deep.equal(['applied']);
     const gap = (deaf.at(-1) ?? 0) - (deaf[0] ?? 0);
