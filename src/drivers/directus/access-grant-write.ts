@@ -182,7 +182,7 @@ function versionAt({ id, holder, grant }: Place, world: AccessWorld): string | u
 }
 
 /** The role of a grant: the one that carries its owner's marker, else the only one of that name. */
-export function roleFor({ change, owner }: Step, name: string, world: AccessWorld): Holder {
+function roleFor({ change, owner }: Step, name: string, world: AccessWorld): Holder {
   const holder = world.claimed({ owner, key: `AccessRole/${name}` }) ?? world.named(name);
   if (holder !== undefined) return holder;
   throw new ReconcilerError(`${change.key} grants AccessRole/${name}, which is not on the platform.`, 'replan', {

@@ -17,7 +17,7 @@ const FLOW_FIELDS = new Set(
 const OPERATION_FIELDS = new Set(
   'key label name type position_x position_y options resolve reject id flow date_created user_created'.split(' '),
 );
-export const TRIGGERS: readonly string[] = ['event', 'webhook', 'operation', 'schedule', 'manual'];
+const TRIGGERS: readonly string[] = ['event', 'webhook', 'operation', 'schedule', 'manual'];
 const ACCOUNTABILITY: readonly JsonValue[] = ['all', 'activity'];
 /** Both columns are UNIQUE in the database. */
 const LINKS = ['resolve', 'reject'] as const;

@@ -1,6 +1,6 @@
 import { contentHash } from '../../manifest/canonical.ts';
 import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
-import { compare, given, isObject, objectOf, objectsOf, textOf } from './json.ts';
+import { compare, given, objectOf, objectsOf, textOf } from './json.ts';
 import { readNote } from './note.ts';
 
 /** One step of a flow under the name by which others lead to it: its key, numbered where a flow has it twice. */
@@ -126,11 +126,6 @@ export function inReverse(operations: readonly JsonObject[]): readonly JsonObjec
 }
 
 /** Labels that an operation leads to. */
-export function successors(operation: JsonObject): readonly string[] {
+function successors(operation: JsonObject): readonly string[] {
   return [textOf(operation['resolve']), textOf(operation['reject'])].filter((label) => label !== undefined);
-}
-
-/** Whether this JSON could be a flow at all. */
-export function isFlow(value: JsonValue | undefined): value is JsonObject {
-  return isObject(value) && ('trigger' in value || 'operations' in value || 'accountability' in value);
 }

@@ -4,7 +4,7 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export function isText(value: JsonValue | undefined): value is string {
+function isText(value: JsonValue | undefined): value is string {
   return typeof value === 'string';
 }
 

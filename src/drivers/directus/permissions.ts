@@ -47,7 +47,7 @@ export function normalizePermissions(said: Said): {
 }
 
 /** What rules say in portable terms, and those that go beyond them. */
-export function permissionsFor(rules: readonly Rule[]): {
+function permissionsFor(rules: readonly Rule[]): {
   readonly permissions: readonly JsonObject[];
   readonly native: readonly JsonObject[];
 } {

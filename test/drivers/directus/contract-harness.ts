@@ -9,7 +9,7 @@ import { RawDirectus, READER_TOKEN, type Row } from './raw-directus.ts';
 import { VERSIONS } from '../../platforms/versions.ts';
 import { ADMIN_TOKEN, type DirectusVersion } from './server.ts';
 
-export const LIMITS = { concurrency: 4, requestsPerSecond: 1_000, timeout: 30_000 };
+const LIMITS = { concurrency: 4, requestsPerSecond: 1_000, timeout: 30_000 };
 /** Items that the server gives at once, so that listings have pages. */
 const PAGE = 50;
 
