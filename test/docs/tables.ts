@@ -2,6 +2,10 @@ import type { Command, Option } from 'commander';
 import { coloursFor, type Context } from '../../src/cli/context.ts';
 import { VARIABLES } from '../../src/cli/environment.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import type { DriverDefinition } from '../../src/drivers/driver.ts';
+import { DRIVERS } from '../../src/drivers/index.ts';
+import { KINDS } from '../../src/manifest/manifest.ts';
+import type { Kind } from '../../src/manifest/manifest.ts';
 import { defaultsTable } from '../../src/manifest/json-schema.ts';
 import { Metrics } from '../../src/report/metrics.ts';
 
@@ -26,6 +30,11 @@ export function programme(): Command {
 
 /** What stands in the README between `<!-- NAME -->` and `<!-- /NAME -->`, by name. */
 export const TABLES: Readonly<Record<string, () => string>> = {
+  platforms: () =>
+    rows(
+      ['Kind', ...DRIVERS.map(({ name }) => name)],
+      KINDS.map((kind) => [kind, ...DRIVERS.map((definition) => supportOf(definition, kind))]),
+    ),
   'global flags': () =>
     rows(
       ['Flag', 'Environment', 'Default', 'Meaning'],
@@ -87,6 +96,16 @@ export function withTables(readme: string): string {
     if (!pattern.test(text)) throw new Error(`README.md has no place for the table "${name}"`);
     return text.replace(pattern, (_whole, start: string, end: string) => `${start}\n${make()}\n\n${end}`);
   }, readme);
+}
+
+/** What a driver can do with a kind under the best of circumstances; Webhooks are Plumbline's own where a platform has none. */
+function supportOf(definition: DriverDefinition, kind: Kind): string {
+  const limits = { concurrency: 1, requestsPerSecond: 1, timeout: 1 };
+  const nowhere = { platform: 'docs', url: 'http://127.0.0.1:9', auth: {}, limits, onRequest: () => undefined };
+  const { create } = definition.connect(nowhere).capabilities[kind];
+  if (typeof create === 'string') return create === 'manage' ? 'managed' : 'observed';
+  if (kind === 'Webhook') return 'delivered by Plumbline';
+  return `refused: ${create.unsupported}`;
 }
 
 /** Commands that do something: those with subcommands only lead to them. */
