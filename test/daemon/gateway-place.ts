@@ -191,6 +191,11 @@ ${more}`);
     return (JSON.parse(text) as { deliveries: readonly ListedDelivery[] }).deliveries;
   }
 
+  /** Waits until nothing is to be delivered. */
+  async idle(): Promise<void> {
+    await until(async () => (await this.deliveries('state=pending')).length === 0, 'nothing to deliver');
+  }
+
   /** Waits until no pass is under way or asked for. */
   async quiet(): Promise<void> {
     await until(async () => this.#passes === 0, 'no pass under way');

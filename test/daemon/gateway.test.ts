@@ -52,7 +52,7 @@ describe('the gateway of a daemon, with a git host, a platform and receivers', f
   });
 
   it('tells a webhook of what a pass did, by field paths and never values', async () => {
-    const { event, text } = await reconciled('applied');
+    const { text } = await reconciled('applied');
     const changed = await desk.told(
       '/watch',
       ({ subject, data }) => subject === 'Application/orders' && data['paths'] !== undefined,
@@ -61,7 +61,6 @@ describe('the gateway of a daemon, with a git host, a platform and receivers', f
     const attributes = { type: 'reconcile.applied', platform: 'prod', source: 'syncs/orders', specversion: '1.0' };
     expect(changed.event).to.deep.include(attributes);
     expect(changed.event.data).to.deep.include({ sync: 'orders', key: 'Application/orders', paths: ['/owner'] });
-    expect(event.platform).to.equal('prod');
     expect(text + changed.text).not.to.include(OWNER);
   });
 
@@ -176,8 +175,8 @@ spec: {folder: plugins/everything, events: ["*"]}
     await desk.send('customer.updated', { id: 30 });
     await desk.send('order.created', { id: 30 });
     await until(async () => /heard .*customer\.updated/.test(desk.place.log), 'the plugin with its new events');
-    for (const type of ['customer.updated', 'order.created'])
-      await until(async () => desk.place.log.includes(`noted ${type}`), `the new plugin told of ${type}`);
+    await until(async () => desk.place.log.includes('noted order.created'), 'the new plugin told');
+    await desk.idle();
     const subjects = async (handler: string) =>
       (await desk.deliveries(`handler=plugin/${handler}&limit=1000`)).map(({ event }) => event.subject);
     expect(await subjects('everything')).to.have.members(['customer/99', 'customer/30', 'order/30']);
@@ -192,6 +191,7 @@ spec: {folder: plugins/everything, events: ["*"]}
     expect((await sent()).status, 'a platform that left').to.equal(401);
     await desk.send('order.created', { id: 31 });
     await until(async () => (await subjects('listener')).includes('order/31'), 'the plugin as it was');
+    await desk.idle();
     expect(await subjects('everything'), 'a plugin that left').not.to.include('order/31');
   });
 
