@@ -74,11 +74,24 @@ export function describeReferences({ server, client }: Ground): void {
     expect(changesIn(await desk.pass('plan')), 'nothing can be done yet').to.deep.equal([]);
     const data = { name: 'X', value: 'y' };
     const made = await client().call('POST', '/credentials', { name: 'Later', type: 'httpHeaderAuth', data });
+    expect(changesIn(await desk.pass()), 'the credential').to.deep.equal(['update Workflow/order']);
     const called = await client().call('POST', '/workflows', { name: 'Later too', ...flow([CALLED]) });
-    expect(changesIn(await desk.pass())).to.deep.equal(['update Workflow/order']);
+    expect(changesIn(await desk.pass()), 'the workflow').to.deep.equal(['update Workflow/order']);
     const order = (await client().list('workflows')).find(({ name }) => name === 'Order');
     expect(nodeIn(order, 'Ask')['credentials']).to.deep.equal({ httpHeaderAuth: { id: made['id'], name: 'Later' } });
     expect(targetOf(order, 'Then')).to.equal(called['id']);
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+  });
+
+  it('what git names by an id is left by that id, whether this instance knows it or not', async () => {
+    const known = await client().call('POST', '/workflows', { name: 'Known', ...flow([CALLED]) });
+    const byId = (name: string, id: JsonValue): JsonObject =>
+      node(name, 'executeWorkflow', { workflowId: id }, { id: name });
+    desk.write('order.json', {
+      name: 'Order',
+      ...flow([CALLED, byId('here', known['id'] ?? ''), byId('elsewhere', 'x1')]),
+    });
+    expect(troubles(await desk.pass())).to.deep.equal([]);
     expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
   });
 

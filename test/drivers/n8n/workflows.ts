@@ -200,7 +200,8 @@ export function describeWorkflows({ server, client }: Ground): void {
       }),
     );
     const before = await observe(driver, { kinds: ['Workflow'] });
-    const [first] = before.objects;
+    // Each page shows the last row of the page before once more: one row less is not enough to lose one.
+    const gone = before.objects.slice(0, 2).map(({ remote }) => remote);
     await using proxy = await FaultProxy.start(server().url);
     await using beside = connectN8n(proxy.url, server().apiKey);
     proxy.rules.add({
@@ -210,15 +211,13 @@ export function describeWorkflows({ server, client }: Ground): void {
         do: 'hold',
         at: 'before',
         tell: (held) =>
-          void client()
-            .call('DELETE', `/workflows/${first?.remote ?? ''}`)
-            .then(() => held.release()),
+          void Promise.all(gone.map((id) => client().call('DELETE', `/workflows/${id}`))).then(() => held.release()),
       },
     });
     const { objects, listed } = await observe(beside, { kinds: ['Workflow'] });
     const live = new Set(await client().titles('Workflow'));
     expect(listed.get('Workflow')?.complete).to.equal(true);
     expect([...live].filter((title) => !objects.some((one) => one.title === title))).to.deep.equal([]);
-    expect(live.size).to.equal(259);
+    expect(live.size).to.equal(258);
   });
 }
