@@ -39,7 +39,6 @@ describe('the command line with a daemon that runs workflows', function () {
     expect(err, 'no stack').not.to.match(/^\s+at /m);
   };
   let correlation = '';
-
   before(async () => {
     shop = await Shop.open();
   });
@@ -127,16 +126,17 @@ describe('the command line with a daemon that runs workflows', function () {
       const { text } = await shop.call('/deliveries?state=dead');
       return (JSON.parse(text) as { deliveries: readonly Delivery[] }).deliveries[0];
     });
-    const [list, listed, table, deliveries] = await Promise.all([
+    const [list, listed, table, done, deliveries] = await Promise.all([
       run('webhook', 'list'),
       json<{ webhooks: readonly { id: string }[] }>('webhook', 'list', '--platform', 'dev'),
       run('deliveries'),
+      json<{ deliveries: readonly Delivery[] }>('deliveries', '--state', 'done'),
       json<{ deliveries: readonly Delivery[] }>('deliveries', '--state', 'dead', '--handler', `webhook/${id}`),
     ]);
     expect(list.out).to.match(new RegExp(`^${id} +workflow\\.failed +http://127\\S+/text +active, signed +`, 'm'));
     expect(listed.webhooks.map((one) => one.id)).to.deep.equal([id]);
     expect(table.out).to.match(/workflow\.failed +Workflow\/broken +webhook\/\S+ +dead +\S/);
-    expect(deliveries.deliveries).to.deep.equal([dead]);
+    expect([done.deliveries, deliveries.deliveries]).to.deep.equal([[], [dead]]);
     expect(dead.error).to.include('410');
     shop.receiver.answer = (response) => response.writeHead(204).end();
     const before = shop.receiver.received.length;
