@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../manifest/manifest.ts';
+import { didYouMean } from '../../manifest/suggest.ts';
 import type { Refusal, Step } from '../driver.ts';
 import type { Access } from './access.ts';
 import { grantsOf, heldBy, membershipIn, normalizeGrant, usersOf } from './access-grant.ts';
@@ -8,7 +9,7 @@ import type { DirectusClient } from './client.ts';
 import type { Obstacle } from './flow-preflight.ts';
 import { isObject, objectOf, objectsOf, textOf, textsOf } from './json.ts';
 import type { Licence } from './licence.ts';
-import { ACTIONS, isPlain, obstacleOf, rulesOf, saidBy } from './permissions.ts';
+import { ACTIONS, type Rule, isPlain, obstacleOf, rulesOf, saidBy } from './permissions.ts';
 import type { Account } from './probe.ts';
 
 interface Ground {
@@ -102,11 +103,7 @@ function ruleObstacles(spec: JsonObject, { collections, licence }: Scene): reado
     const found: Obstacle[] = [];
     if (!ACTIONS.includes(action))
       found.push({ because: `Directus knows no action "${action}"`, remedy: `Use one of ${ACTIONS.join(', ')}.` });
-    if (!collections.has(collection))
-      found.push({
-        because: `there is no collection "${collection}" to ${action}; Directus would take the permission, and it would say nothing`,
-        remedy: 'Create the collection first, or correct its name.',
-      });
+    found.push(...collectionObstacle(rule, collections));
     if (licence?.customRules === false && !isPlain(rule))
       found.push({
         because: `the licence "${licence.name}" has no custom permission rules, and ${action} on ${collection} has conditions, presets or a list of fields`,
@@ -114,6 +111,16 @@ function ruleObstacles(spec: JsonObject, { collections, licence }: Scene): reado
       });
     return found;
   });
+}
+
+/**
+ * Permissions on collections of one's own that are not there lie about in many projects, and wait. A collection that only
+ * Directus itself could make will never come.
+ */
+function collectionObstacle({ collection, action }: Rule, collections: ReadonlySet<string>): readonly Obstacle[] {
+  if (collections.has(collection) || !collection.startsWith('directus_')) return [];
+  const because = `there is no collection "${collection}" to ${action}; Directus would take the permission, and it would say nothing`;
+  return [{ because, remedy: didYouMean(collection, collections, 'Correct its name.') }];
 }
 
 function joiningObstacles(native: JsonObject, { world, coming }: Scene): readonly Obstacle[] {

@@ -78,7 +78,10 @@ export function describeAccessBehaviour(bench: { raw: () => RawDirectus; driver:
     const wrong: readonly (readonly [Sample, RegExp])[] = [
       [role('A', { permissions: [{ on: 'workflow', verbs: ['run'] }] }), /no right to run/],
       [role('B', { permissions: [{ on: 'integration', verbs: ['read'] }] }), /integrations/],
-      [role('C', { permissions: [{ on: 'data', collection: 'no_such', verbs: ['read'] }] }), /no collection "no_such"/],
+      [
+        role('C', { permissions: [{ on: 'data', collection: 'directus_fils', verbs: ['read'] }] }),
+        /no collection "directus_fils"/,
+      ],
       [
         role('D', {
           permissions: [{ on: 'data', collection: 'directus_files', verbs: ['create'], where: { id: { _eq: 1 } } }],
@@ -91,7 +94,9 @@ export function describeAccessBehaviour(bench: { raw: () => RawDirectus; driver:
       [{ ...grant('h', 'readers', 'zoe@example.com'), dependsOn: [] }, /no user zoe/],
       [grantOn('i', { workflow: 'x' }), /not on one workflow/],
     ];
-    const steps = [stepFor('create', READERS, driver), ...wrong.map(([sample]) => stepFor('create', sample, driver))];
+    const waiting = role('Waiting', { permissions: [{ on: 'data', collection: 'not_yet_there', verbs: ['read'] }] });
+    const sound = [READERS, waiting].map((sample) => stepFor('create', sample, driver));
+    const steps = [...sound, ...wrong.map(([sample]) => stepFor('create', sample, driver))];
     const refusals = (await driver.preflight?.(steps, never)) ?? [];
     expect(refusals.map(({ key }) => key)).to.deep.equal(wrong.map(([{ key }]) => key));
     for (const [sample, why] of wrong) {
