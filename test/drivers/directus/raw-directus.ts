@@ -23,8 +23,14 @@ export class RawDirectus implements AsyncDisposable {
 
   static async start(version: DirectusVersion, settings?: Readonly<Record<string, string>>): Promise<RawDirectus> {
     const raw = new RawDirectus(await startDirectus(version, settings));
-    await raw.#furnish();
-    return raw;
+    try {
+      await raw.#furnish();
+      return raw;
+    } catch (error) {
+      // Nobody else knows of the server yet.
+      await raw[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   get url(): string {
