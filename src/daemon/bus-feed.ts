@@ -1,3 +1,5 @@
+import { ReconcilerError } from '../errors.ts';
+import { contentHash } from '../manifest/canonical.ts';
 import type { Execution } from '../drivers/driver.ts';
 import type { BusEvent } from '../ledger/bus-event.ts';
 import type { LedgerEvent } from '../ledger/events.ts';
@@ -55,11 +57,22 @@ export class BusFeed {
       const event = name === undefined ? undefined : runEvent(platform, name, execution);
       return event === undefined || !this.#parts.wanted(event) ? [] : [event];
     });
-    await Promise.all(events.map((event) => this.#parts.accept(event)));
+    await Promise.all(events.map((event) => this.#take(event)));
+  }
+
+  /** What the bus will never take is told and left out: nothing behind it may wait for it. */
+  async #take(event: BusEvent): Promise<void> {
+    const { accept, log } = this.#parts;
+    try {
+      await accept(event);
+    } catch (error) {
+      if (!(error instanceof ReconcilerError) || error.code?.startsWith('event-') !== true) throw error;
+      log.error('event left out', { source: event.source, type: event.type, subject: event.subject, error });
+    }
   }
 
   async #catchUp(): Promise<void> {
-    const { ledger, log, accept, wanted } = this.#parts;
+    const { ledger, log, wanted } = this.#parts;
     try {
       for (;;) {
         const after = Number(ledger.cursor(CURSOR) ?? 0);
@@ -67,7 +80,7 @@ export class BusFeed {
         const last = page.at(-1);
         if (last === undefined) return;
         const events = page.flatMap((event) => passEvent(event) ?? []).filter(wanted);
-        await Promise.all(events.map((event) => accept(event)));
+        await Promise.all(events.map((event) => this.#take(event)));
         ledger.setCursor(CURSOR, String(last.id));
       }
     } catch (error) {
@@ -98,7 +111,7 @@ function runEvent(platform: string, workflow: string, execution: Execution): Bus
   const { id, status, startedAt, endedAt, correlation } = execution;
   if (status === 'running') return undefined;
   return {
-    id: `execution-${id}-${status}`.slice(0, 200),
+    id: `execution-${/^[!-~]{1,150}$/.test(id) ? id : contentHash(id)}-${status}`,
     // Not the source of what platforms send: no id of theirs can stand in the way of this one.
     source: `platforms/${platform}/executions`,
     type: status === 'success' ? 'workflow.succeeded' : 'workflow.failed',

@@ -73,8 +73,12 @@ function checked<Name extends OperationName>(name: Name, body: unknown): z.outpu
   const wrong = result.error.issues.map(
     ({ path, message }) => `${path.length === 0 ? 'arguments' : path.join('.')}: ${message}`,
   );
-  throw new ReconcilerError(`The arguments of ${name} are not in order: ${wrong.join('; ')}.`, 'never', {
-    code: 'invalid-arguments',
-    remedy: 'Correct them; `plumbline help` shows what each command takes.',
-  });
+  throw new ReconcilerError(
+    `The arguments of ${name} are not in order: ${wrong.join('; ').replace(/\.$/, '')}.`,
+    'never',
+    {
+      code: 'invalid-arguments',
+      remedy: 'Correct them; `plumbline help` shows what each command takes.',
+    },
+  );
 }

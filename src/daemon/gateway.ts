@@ -62,8 +62,8 @@ export class Gateway implements AsyncDisposable {
 
   /** Reads anew who gets events. */
   refresh(): void {
-    this.#handlers = [...this.#callbacks.handlers(), ...this.#pluginHandlers()];
     try {
+      this.#handlers = [...this.#callbacks.handlers(), ...this.#pluginHandlers()];
       this.dispatcher.setHandlers(this.#handlers);
     } catch (error) {
       this.#engine.parts.log.error('event handlers not in force', { error });

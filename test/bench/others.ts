@@ -12,6 +12,16 @@ export const OTHERS: Readonly<
     const { benchPush } = await import('./push.ts');
     console.log(JSON.stringify(await benchPush(Number(workflows), nodeFlags)));
   },
+  /** A folder of raw exports onto a real n8n, file by file, beside bare requests: `n8n --corpus FOLDER`. */
+  n8n: async (args) => {
+    const { benchN8n } = await import('./n8n.ts');
+    console.log(JSON.stringify(await benchN8n(args)));
+  },
+  /** 300 flows with 1,200 operations onto a real Directus, beside bare bulk requests. */
+  directus: async () => {
+    const { benchDirectus } = await import('./directus.ts');
+    console.log(JSON.stringify(await benchDirectus()));
+  },
   /** What a call of a plugin costs. */
   plugins: async () => {
     const { benchPlugins } = await import('../plugins/bench.ts');

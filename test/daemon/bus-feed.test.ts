@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { expect } from 'chai';
+import { contentHash } from '../../src/manifest/canonical.ts';
 import { BusFeed, type BusFeedParts } from '../../src/daemon/bus-feed.ts';
 import type { SeenRun } from '../../src/daemon/executions.ts';
 import type { Execution } from '../../src/drivers/driver.ts';
@@ -230,5 +231,18 @@ describe('what Plumbline itself has to tell', () => {
       'workflow.succeeded test',
       'a prod',
     ]);
+  });
+
+  it('takes runs whose ids no event could have, and lets none that the bus never takes hold up the others', async () => {
+    const one = feed();
+    const odd = ended('bell\u0007'.repeat(60));
+    await one.runsSeen('prod', [odd, ended('plain')]);
+    expect(bus().map(({ id }) => id)).to.have.members([
+      `execution-${contentHash('bell\u0007'.repeat(60))}-success`,
+      'execution-plain-success',
+    ]);
+    await one.runsSeen('prod', [{ ...ended('2'), name: 'n'.repeat(600) }, ended('3')]);
+    expect(bus().map(({ id }) => id)).to.include('execution-3-success');
+    expect(said.join()).to.include('event left out');
   });
 });

@@ -138,7 +138,7 @@ function invalid(issues: readonly { readonly path: readonly PropertyKey[]; reado
     .map(({ path, message }) => `${path.length === 0 ? 'arguments' : path.join('.')}: ${message}`.slice(0, 300));
   return refused(400, {
     code: 'invalid-arguments',
-    message: `The arguments are not in order: ${wrong.join('; ')}.`,
+    message: `The arguments are not in order: ${wrong.join('; ').replace(/\.$/, '')}.`,
     remedy: 'Correct them; GET /api/v1/openapi.json says what each call takes.',
   });
 }
