@@ -57,7 +57,8 @@ export function refusalOfAddress(address: string, host: string, allowed: Allowed
   if (!isLiteral(address)) return 'is no address';
   const exact = canonical(address);
   if (allowed.addresses.has(exact)) return undefined;
-  if (METADATA.has(exact)) return 'is an address of a metadata service';
+  // Written as IPv6 (::ffff:169.254.169.254), an address of a service is that of the service.
+  if (METADATA.has(exact) || METADATA.has(ipaddr.process(address).toString())) return 'is an address of a metadata service';
   if (allowed.hosts.has(hostName(host))) return undefined;
   const parsed = ipaddr.parse(address);
   if (allowed.networks.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits))) {

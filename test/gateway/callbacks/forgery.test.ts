@@ -172,6 +172,7 @@ describe('What a platform allows', () => {
     expect(judge('169.254.169.254', 'a', '0.0.0.0/0', '169.254.0.0/16', 'a')).to.include('metadata');
     expect(judge('169.254.169.254', 'a', '169.254.169.254')).to.equal(undefined);
     expect(judge('fd00:0ec2:0::254', 'a', '::/0')).to.include('metadata');
+    expect(judge('::ffff:169.254.169.254', 'a', '::/0', 'a')).to.include('metadata');
   });
 });
 
