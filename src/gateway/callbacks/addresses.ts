@@ -58,7 +58,8 @@ export function refusalOfAddress(address: string, host: string, allowed: Allowed
   const exact = canonical(address);
   if (allowed.addresses.has(exact)) return undefined;
   // Written as IPv6 (::ffff:169.254.169.254), an address of a service is that of the service.
-  if (METADATA.has(exact) || METADATA.has(ipaddr.process(address).toString())) return 'is an address of a metadata service';
+  if (METADATA.has(exact) || METADATA.has(ipaddr.process(address).toString()))
+    return 'is an address of a metadata service';
   if (allowed.hosts.has(hostName(host))) return undefined;
   const parsed = ipaddr.parse(address);
   if (allowed.networks.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits))) {
