@@ -25,7 +25,7 @@ export interface DirectusServer extends AsyncDisposable {
 }
 
 /** Installs Directus, or finds it in the cache. */
-async function installDirectus(version: DirectusVersion): Promise<{ folder: string; node: string }> {
+export async function installDirectus(version: DirectusVersion): Promise<{ folder: string; node: string }> {
   const open = version === VERSIONS.directusOpen;
   return await installPlatform({
     name: 'directus',

@@ -31,14 +31,19 @@ export interface N8nOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts an n8n; ready when it answers and has an owner. @throws Error with the end of its output. */
-export async function startN8n(options: N8nOptions = {}): Promise<N8nServer> {
-  const { folder: home, node } = await installPlatform({
+/** Installs n8n, or finds it in the cache. */
+export async function installN8n(): Promise<{ folder: string; node: string }> {
+  return await installPlatform({
     name: 'n8n',
     version: VERSIONS.n8n,
     packages: { n8n: VERSIONS.n8n },
     rebuild: ['sqlite3', 'isolated-vm'],
   });
+}
+
+/** Starts an n8n; ready when it answers and has an owner. @throws Error with the end of its output. */
+export async function startN8n(options: N8nOptions = {}): Promise<N8nServer> {
+  const { folder: home, node } = await installN8n();
   const folder = mkdtempSync(join(tmpdir(), 'plumbline-n8n-'));
   const [port, broker] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
