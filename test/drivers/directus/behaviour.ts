@@ -117,7 +117,9 @@ export function describeBehaviour(version: DirectusVersion): void {
       let cursor: string | undefined = start;
       for (let turn = 0; turn < 4; turn += 1) {
         const page = await driver.executions(cursor, never);
-        seen.push(...page.executions);
+        // Directus writes down runs late: those of the case before may still come.
+        const own = ({ workflow: of }: Execution): boolean => of === fine.remote || of === broken.remote;
+        seen.push(...page.executions.filter(own));
         cursor = page.cursor;
         if (turn === 0) await raw.ask('DELETE', `/flows/${broken.remote}`);
         if (turn === 1) await driver.trigger({ remote: fine.remote, input: {}, correlation: randomUUID() }, never);
