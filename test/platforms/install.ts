@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, delimiter, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { homedir } from 'node:os';
+import { basename, delimiter, join, resolve } from 'node:path';
 import { NODES } from './versions.ts';
 
-const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const MARKER = '.complete';
 /** Lines of a failed command's output that are shown. */
 const TAIL = 40;
@@ -25,8 +24,8 @@ export interface Installation {
 }
 
 /**
- * Installs a server from npm into the tests' cache, or finds it there: `.cache/platforms/<name>-<version>`, or below the folder that
- * PLUMBLINE_TEST_CACHE names. Whatever was interrupted leaves nothing behind that looks finished.
+ * Installs a server from npm into the tests' cache, or finds it there: `~/.cache/plumbline-tests/platforms/<name>-<version>`, or below the
+ * folder that PLUMBLINE_TEST_CACHE names. The cache lies outside of the checkout, so that every clone on a machine shares it. Whatever was interrupted leaves nothing behind that looks finished.
  * @returns the folder that has `node_modules`, and the Node to run the server with.
  * @throws Error with the end of npm's output, when the installation fails.
  */
@@ -57,7 +56,7 @@ async function installNode(major: keyof typeof NODES): Promise<{ home: string; p
 
 /** A folder of the cache: as it is when it was finished by the same recipe, else built aside and moved into place. */
 async function cached(name: string, recipe: string, build: (folder: string) => Promise<void>): Promise<string> {
-  const cache = resolve(process.env['PLUMBLINE_TEST_CACHE'] ?? join(ROOT, '.cache'), 'platforms');
+  const cache = resolve(process.env['PLUMBLINE_TEST_CACHE'] ?? join(homedir(), '.cache', 'plumbline-tests'), 'platforms');
   const folder = join(cache, name);
   const stamp = createHash('sha256').update(recipe).digest('hex');
   if (isComplete(folder, stamp)) return folder;
