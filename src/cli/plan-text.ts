@@ -110,7 +110,12 @@ function withheldText({ change, code, because, remedy }: Withheld, colours: Colo
   ];
 }
 
-function noticeText({ kind, title, message, remedy }: Notice, colours: Colors): string[] {
+function noticeText({ code, key, kind, title, origin, message, remedy }: Notice, colours: Colors): string[] {
+  if (code === 'to-supply') {
+    const where = origin === undefined ? '' : colours.dim(`  ${formatOrigin(origin)}`);
+    const head = `  ${colours.cyan('i to supply')} ${colours.bold(key ?? kind)} "${title}"${where}`;
+    return [head, `      ${message} ${colours.dim(remedy)}`];
+  }
   return [`  ${colours.cyan('i notice')} ${kind} "${title}"`, `      ${message} ${colours.dim(remedy)}`];
 }
 

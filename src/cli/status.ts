@@ -67,6 +67,10 @@ function statusText(status: StatusResult, { colours }: Context): string {
       lines.push(
         `  ${colours.yellow(`withheld ${one.verb}`)} ${one.key} [${one.code}]: ${one.because} ${colours.dim(one.remedy)}`,
       );
+    for (const one of sync.supply)
+      lines.push(`  ${colours.cyan('to supply')} ${one.key}: ${one.message} ${colours.dim(one.remedy)}`);
+    const unsaid = sync.counts.supply - sync.supply.length;
+    if (unsaid > 0) lines.push(colours.dim(`  … and ${unsaid} more to supply`));
   }
   return lines.join('\n');
 }

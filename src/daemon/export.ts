@@ -25,6 +25,8 @@ export interface ExportResult {
   readonly leftOut: readonly { readonly object: string; readonly because: string }[];
 }
 
+const ALL_VALUES = 'its values';
+
 const FOLDER: Record<Kind, string> = {
   Application: 'applications',
   AccessRole: 'access',
@@ -67,7 +69,7 @@ export async function exportPlatform(platform: string, driver: Driver, signal: A
       continue;
     }
     const name = names.take(item.kind, manifest.name);
-    const set = Object.entries(item.secretsSet ?? {}).flatMap(([secret, isSet]) => (isSet ? [secret] : []));
+    const set = keptBack(item, driver);
     if (set.length > 0) secrets.push({ object: `${item.kind}/${name}`, names: set });
     counts[item.kind] = (counts[item.kind] ?? 0) + 1;
     files.push(...filesOf({ ...manifest, name }, item, set));
@@ -102,6 +104,12 @@ function documentOf(kind: Kind, { name, spec, definition }: Exported): JsonObjec
   return { apiVersion: API_VERSION, kind, metadata: { name }, spec: whole };
 }
 
+/** Names of what the platform holds of an object and does not show; where it does not even tell names, all of it. */
+function keptBack({ kind, secretsSet }: RemoteObject, { writeOnly }: Driver): string[] {
+  if (secretsSet === undefined) return writeOnly?.[kind]?.includes('/settings') === true ? [ALL_VALUES] : [];
+  return Object.entries(secretsSet).flatMap(([secret, isSet]) => (isSet ? [secret] : []));
+}
+
 function filesOf(manifest: Exported, { kind }: RemoteObject, secrets: readonly string[]): ExportedFile[] {
   const folder = FOLDER[kind];
   const { name, definition } = manifest;
@@ -110,10 +118,13 @@ function filesOf(manifest: Exported, { kind }: RemoteObject, secrets: readonly s
     AccessGrant: 'a password to each subject',
     Webhook: 'spec.secret with its valueFrom in place of ignoreFields',
   };
+  const usual = secrets.includes(ALL_VALUES)
+    ? 'spec.settings, and spec.secrets with a valueFrom for each'
+    : 'spec.secrets with a valueFrom for each';
   const hint =
     secrets.length === 0
       ? ''
-      : `# The platform keeps ${secrets.join(', ')} to itself. To have git keep it, add ${place[kind] ?? 'spec.secrets with a valueFrom for each'}.\n`;
+      : `# The platform keeps ${secrets.join(', ')} to itself. To have git keep it, add ${place[kind] ?? usual}.\n`;
   const text = hint + stringify(documentOf(kind, manifest), { lineWidth: 120 });
   const base = kind === 'AccessGrant' ? `${folder}/grant-${name}` : `${folder}/${name}`;
   return [

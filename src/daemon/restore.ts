@@ -131,7 +131,8 @@ function stepFor({ target }: Restoration, change: Change, value: JsonObject): St
 }
 
 async function refuse(driver: Driver, step: Step, signal: AbortSignal): Promise<void> {
-  const [refusal] = (await driver.preflight?.([step], signal)) ?? [];
+  const found = (await driver.preflight?.([step], signal)) ?? [];
+  const refusal = found.find(({ bearable }) => bearable !== true);
   if (refusal !== undefined) {
     throw new ReconcilerError(`The copy cannot be put back: ${refusal.because}`, 'never', {
       code: 'refused',

@@ -50,6 +50,8 @@ export interface Refusal {
   readonly key: Key;
   readonly because: string;
   readonly remedy: string;
+  /** The change can be made all the same: the object stands, and lacks what is named here until somebody supplies it. */
+  readonly bearable?: true;
 }
 
 /** What came of one change. */
@@ -140,7 +142,7 @@ export interface Driver {
   normalize(kind: Kind, spec: JsonObject): JsonObject;
   /** The id an object gets when the client may choose: equal for equal owner and key. */
   idFor?(owner: Owner, key: Key): string | undefined;
-  /** Looks at changes before the first write (law 13). What it names is withheld with its reason. */
+  /** Looks at changes before the first write (law 13). What it names is withheld with its reason, unless that is bearable. */
   preflight?(steps: readonly Step[], signal: AbortSignal): Promise<readonly Refusal[]>;
   /**
    * Carries out one stage; yields one outcome per step as it becomes known. Never throws for a single change.

@@ -15,6 +15,12 @@ export interface Marker {
   readonly remote?: string;
 }
 
+/** What an object refers to and does not find there: it stands, and cannot do its work before somebody supplies it. */
+export interface Lack {
+  readonly message: string;
+  readonly remedy: string;
+}
+
 /** One object as a driver lists it: its content in the same normal form as a manifest's `spec()`. */
 export interface RemoteObject {
   readonly kind: Kind;
@@ -34,6 +40,8 @@ export interface RemoteObject {
   readonly changedBy?: string;
   /** What a delete would lose besides configuration (`312 executions`): needs `allow-data-loss` (law 14). */
   readonly holds?: string;
+  /** What it lacks on the platform, as far as a listing tells. */
+  readonly lacks?: readonly Lack[];
 }
 
 /** A RemoteObject without its content: what a pass keeps of 10,000 of them. */
@@ -226,12 +234,16 @@ export interface Withheld {
   readonly remedy: string;
 }
 
-/** Something worth telling that leads to no change: copies, orphaned claims, grants made by hand. */
+/** Something worth telling that leads to no change: copies, orphaned claims, grants made by hand, what has to be supplied. */
 export interface Notice {
   readonly kind: Kind;
-  readonly remote: string;
+  /** Absent for what is yet to be created. */
+  readonly remote?: string;
   readonly title: string;
-  readonly code: 'copy' | 'orphaned-claim' | 'unmanaged-access' | 'foreign-title';
+  readonly code: 'copy' | 'orphaned-claim' | 'unmanaged-access' | 'foreign-title' | 'to-supply';
+  /** The object of ours that it is about, and where git says it. */
+  readonly key?: Key;
+  readonly origin?: Origin;
   readonly message: string;
   readonly remedy: string;
 }

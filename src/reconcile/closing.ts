@@ -2,6 +2,7 @@ import type { Facts, Outcome } from '../drivers/driver.ts';
 import type { Key, Kind, Manifest } from '../manifest/manifest.ts';
 import type { Observation } from '../plan/observation.ts';
 import type { DesiredObject, LedgerView, Plan } from '../plan/types.ts';
+import type { PassMemory } from './memory.ts';
 import type { Pass } from './pass.ts';
 
 /** What a pass knows when it ends. */
@@ -9,6 +10,7 @@ export interface Ended {
   readonly plan: Plan;
   readonly manifests: ReadonlyMap<Key, Manifest>;
   readonly objects: ReadonlyMap<Key, DesiredObject>;
+  readonly supplies: PassMemory['supplies'];
   readonly unknown: ReadonlySet<Key>;
   readonly outcomes: readonly Outcome[];
   /** Whether everything that was to be looked at was seen. */
@@ -17,9 +19,10 @@ export interface Ended {
 
 /** Closes a pass: what the next one need not look at again, and what it must. */
 export function remember({ memory, only }: Pass, ended: Ended): void {
-  const { plan, manifests, objects, unknown, outcomes, complete } = ended;
+  const { plan, manifests, objects, supplies, unknown, outcomes, complete } = ended;
   if (!complete || only.length > 0) return memory.forget();
   memory.seen = manifests;
+  memory.supplies = supplies;
   memory.unsettled.clear();
   for (const key of unknown) memory.unsettled.add(key);
   // What is left alone on purpose may still refer to what a commit takes away.

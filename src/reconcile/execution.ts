@@ -1,5 +1,5 @@
 import type { Execution } from '../apply/execution.ts';
-import type { Step } from '../drivers/driver.ts';
+import type { Refusal, Step } from '../drivers/driver.ts';
 import type { Key, Manifest } from '../manifest/manifest.ts';
 import type { Matches } from '../plan/matches.ts';
 import type { Reason } from '../plan/match-reasons.ts';
@@ -48,23 +48,31 @@ export function executionOf(pass: Pass, parts: Parts): Execution {
   };
 }
 
-/** What the platform would refuse or could not survive, found before the first write (law 13). */
-export async function refusals(
-  pass: Pass,
-  plan: Plan,
-  execution: Execution,
-  signal: AbortSignal,
-): Promise<Map<Key, Reason>> {
+/** What a look at the changes of a plan found before the first write (law 13). */
+export interface Foreseen {
+  /** What the platform would refuse or could not survive. */
+  readonly refused: ReadonlyMap<Key, Reason>;
+  /** What can be written, and lacks something there. */
+  readonly bearable: readonly Refusal[];
+}
+
+export async function foresee(pass: Pass, plan: Plan, execution: Execution, signal: AbortSignal): Promise<Foreseen> {
   const changes = plan.stages.flat();
-  if (pass.driver.preflight === undefined || changes.length === 0) return new Map();
+  if (pass.driver.preflight === undefined || changes.length === 0) return { refused: new Map(), bearable: [] };
   const steps: Step[] = changes.map((change) => ({
     change,
     owner: plan.owner,
     desired: () => execution.desired(change),
     secrets: () => execution.secrets(change),
   }));
-  const refused = await pass.driver.preflight(steps, signal);
-  return new Map(refused.map(({ key, because, remedy }) => [key, { code: 'refused-by-platform', because, remedy }]));
+  const found = await pass.driver.preflight(steps, signal);
+  const [refused = [], bearable = []] = [undefined, true].map((kind) => found.filter((one) => one.bearable === kind));
+  return {
+    refused: new Map(
+      refused.map(({ key, because, remedy }) => [key, { code: 'refused-by-platform', because, remedy }]),
+    ),
+    bearable,
+  };
 }
 
 function ownedAfter(change: Change, remote: string, { objects, view, matches, manifests }: Parts): Owned {

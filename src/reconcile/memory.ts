@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Facts } from '../drivers/driver.ts';
 import type { Key, Manifest } from '../manifest/manifest.ts';
 import { canonicalJson } from '../manifest/canonical.ts';
+import type { Notice } from '../plan/types.ts';
 
 /** What normalising one manifest gave, so that a quiet pass need not read a single definition. */
 export interface Normal {
@@ -46,6 +47,9 @@ export class PassMemory {
   seen: ReadonlyMap<Key, Manifest> | undefined;
   /** Keys that were not in order when the last pass ended: they are looked at again, whatever the next commit touches. */
   readonly unsettled = new Set<Key>();
+
+  /** What is yet to be supplied for objects, as the last finished pass knew it. */
+  supplies: ReadonlyMap<Key, readonly Notice[]> = new Map();
 
   /** After an error: the next pass looks at everything again. */
   forget(): void {

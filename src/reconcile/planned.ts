@@ -12,10 +12,11 @@ import { permitted } from './asked.ts';
 import { claimedTwice } from './claimed.ts';
 import { isComplete, remember, rememberPlatform } from './closing.ts';
 import { contentOf, normalizeAll, type Normalized } from './desired.ts';
-import { executionOf, refusals, required } from './execution.ts';
+import { executionOf, foresee, required } from './execution.ts';
 import { compareContents, look, onlyThese } from './observed.ts';
 import type { Pass } from './pass.ts';
 import { scopeOf } from './scope.ts';
+import { allSupplies, suppliesIn } from './supplies.ts';
 
 /** A plan together with what carrying it out takes. */
 export interface PlannedPass {
@@ -72,7 +73,11 @@ export async function planPass(
   });
   const content = executionOf(pass, { manifests, objects, view, observation, matches, signal });
   const allowed = await permitted(pass, drafted, manifests, signal);
-  const plan = restrict(withhold(allowed, await refusals(pass, allowed, content, signal)), pass.only);
+  const { refused, bearable } = await foresee(pass, allowed, content, signal);
+  const bare = restrict(withhold(allowed, refused), pass.only);
+  const found = suppliesIn({ plan: bare, objects, matches, bearable, driver });
+  const supplies = allSupplies(pass.memory, found, { looked: keys, manifests });
+  const plan = { ...bare, notices: [...bare.notices, ...[...supplies.values()].flat()] };
   const complete = isComplete(observation, seen.kinds);
   return {
     plan,
@@ -80,7 +85,8 @@ export async function planPass(
     problems: normalized.problems,
     execution: content,
     rememberPlatform: () => rememberPlatform(pass, facts, view),
-    remember: (outcomes) => remember(pass, { plan, manifests, objects, unknown: unknown.keys, outcomes, complete }),
+    remember: (outcomes) =>
+      remember(pass, { plan, manifests, objects, supplies, unknown: unknown.keys, outcomes, complete }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { formatOrigin } from '../errors.ts';
 import type { Scope } from '../ledger/ownership.ts';
-import type { LedgerView } from '../plan/types.ts';
+import type { LedgerView, Notice, Plan } from '../plan/types.ts';
 import { countsOf } from './counts.ts';
 import type { Condition } from './conditions.ts';
 import { conditionsAfter, conditionsBefore } from './conditions.ts';
@@ -23,6 +23,8 @@ export interface SyncStatus {
   readonly counts: StatusCounts;
   readonly problems: readonly StatusProblem[];
   readonly withheld: readonly StatusWithheld[];
+  /** What objects lack on the platform before they can do their work. */
+  readonly supply: readonly StatusSupply[];
   readonly inventory: readonly InventoryEntry[];
 }
 
@@ -33,6 +35,7 @@ interface StatusCounts {
   readonly drifted: number;
   readonly withheld: number;
   readonly problems: number;
+  readonly supply: number;
 }
 
 interface StatusProblem {
@@ -52,6 +55,14 @@ interface StatusWithheld {
   readonly remedy: string;
 }
 
+interface StatusSupply {
+  readonly key: string;
+  /** `file:line:column` */
+  readonly origin?: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
 export interface InventoryEntry {
   readonly key: string;
   /** The platform's id. */
@@ -63,7 +74,7 @@ export interface InventoryEntry {
   readonly held?: true;
 }
 
-/** Entries of `problems` and `withheld` that are listed; `counts` has them all. */
+/** Entries of `problems`, `withheld` and `supply` that are listed; `counts` has them all. */
 const MOST_LISTED = 100;
 
 /** What is kept of a status between passes: everything but the inventory, which is the ledger's. */
@@ -71,8 +82,8 @@ export type Standing = Omit<SyncStatus, 'inventory'>;
 
 /** A Sync that no pass has looked at yet. */
 export function firstStatus(scope: Scope, now: number): Standing {
-  const counts = { owned: 0, changed: 0, drifted: 0, withheld: 0, problems: 0 };
-  return { ...scope, conditions: conditionsBefore(now), counts, problems: [], withheld: [] };
+  const counts = { owned: 0, changed: 0, drifted: 0, withheld: 0, problems: 0, supply: 0 };
+  return { ...scope, conditions: conditionsBefore(now), counts, problems: [], withheld: [], supply: [] };
 }
 
 /**
@@ -96,11 +107,12 @@ export function statusAfter(before: Standing, report: PassReport, owned = report
       drifted: report.plan?.counts.drifted ?? before.counts.drifted,
       withheld: report.plan?.withheld.length ?? before.counts.withheld,
       problems: report.revision === undefined ? before.counts.problems : report.problems.length,
+      supply: report.plan === undefined ? before.counts.supply : suppliesIn(report.plan).length,
     },
   };
 }
 
-function listed(before: Standing, report: PassReport): Pick<Standing, 'problems' | 'withheld'> {
+function listed(before: Standing, report: PassReport): Pick<Standing, 'problems' | 'withheld' | 'supply'> {
   const problems = report.problems.slice(0, MOST_LISTED).map(({ origin, severity, key, message, remedy }) => ({
     origin: formatOrigin(origin),
     severity,
@@ -114,7 +126,17 @@ function listed(before: Standing, report: PassReport): Pick<Standing, 'problems'
   return {
     problems: report.revision === undefined ? before.problems : problems,
     withheld: withheld ?? before.withheld,
+    supply: report.plan === undefined ? before.supply : suppliesIn(report.plan).slice(0, MOST_LISTED).map(supplyOf),
   };
+}
+
+function suppliesIn({ notices }: Plan): readonly Notice[] {
+  return notices.filter(({ code }) => code === 'to-supply');
+}
+
+function supplyOf({ key, kind, title, origin, message, remedy }: Notice): StatusSupply {
+  const where = origin === undefined ? {} : { origin: formatOrigin(origin) };
+  return { key: key ?? `${kind} "${title}"`, ...where, message, remedy };
 }
 
 /** What the Sync owns, by key. */

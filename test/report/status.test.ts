@@ -97,7 +97,7 @@ describe('status', () => {
     const { revision: _revision, ...blind } = error('backoff');
     const now = statusAfter(stood, blind);
     expect(now).to.deep.include({ revision: 'r1', withheld: stood.withheld });
-    expect(now.counts).to.deep.equal({ owned: 8, changed: 0, drifted: 1, withheld: 1, problems: 0 });
+    expect(now.counts).to.deep.equal({ owned: 8, changed: 0, drifted: 1, withheld: 1, problems: 0, supply: 0 });
   });
 
   it('tells when something was last changed, and when all was last well', () => {
@@ -109,6 +109,22 @@ describe('status', () => {
     const bad = statusAfter(quiet, { ...error('backoff'), endedAt: 1_700_000_120_000 });
     expect(bad).to.deep.include({ lastChange: '2023-11-14T22:13:20.000Z', lastSuccess: '2023-11-14T22:14:20.000Z' });
     expect(bad.counts.changed).to.equal(1);
+  });
+
+  it('lists what is to be supplied, keeps it while a pass cannot look, and drops it once it is there', () => {
+    const lack = { message: 'It lacks a credential.', remedy: 'Add it.' };
+    const about = { kind: 'Workflow', title: 'Orders', key: 'Workflow/orders', origin: ORIGIN } as const;
+    const copy = { kind: 'Workflow', title: 'Copy', code: 'copy', remote: 'r9', ...lack } as const;
+    const many = Array.from({ length: 120 }, () => ({ ...about, code: 'to-supply', ...lack }) as const);
+    const open = statusAfter(first, passOf({ plan: planOf({ notices: [copy, ...many] }) }));
+    expect(open.counts.supply).to.equal(120);
+    expect(open.supply).to.have.length(100);
+    expect(open.supply[0]).to.deep.equal({ key: 'Workflow/orders', origin: 'flows/orders.yaml:3:5', ...lack });
+    expect(short(open), 'the platform stands as git says').to.equal('TFF Synced');
+    const blind = statusAfter(open, error('backoff'));
+    expect([blind.counts.supply, blind.supply.length]).to.deep.equal([120, 100]);
+    const whole = statusAfter(blind, passOf({ plan: planOf({ notices: [copy] }) }));
+    expect([whole.counts.supply, whole.supply]).to.deep.equal([0, []]);
   });
 
   it('lists problems and withheld changes for people, and no more than can be read', () => {

@@ -26,7 +26,7 @@ const ROLES: Support = {
 };
 const GRANTS: Support = {
   unsupported:
-    'n8n gives a user a role only when it invites them; changing it later, and sharing projects, takes a licence',
+    'n8n gives a user a role only with an invitation, undone only by deleting the user and what is theirs; all else takes a licence',
   requires: 'an n8n licence with advancedPermissions',
 };
 const WEBHOOKS: Support = { unsupported: 'n8n has no register of webhooks; Plumbline delivers them itself' };

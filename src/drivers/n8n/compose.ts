@@ -19,12 +19,6 @@ export interface Wanted {
   readonly catalogue: Catalogue;
 }
 
-/** A reference that could not be turned into an id, in words. */
-export interface Dangling {
-  readonly because: string;
-  readonly remedy: string;
-}
-
 /** The body that creates a workflow, or replaces `present`. References that lead nowhere are left by name. */
 export function bodyFor(wanted: Wanted, present?: RawWorkflow): JsonObject {
   const { spec, marker, catalogue, owner } = wanted;
@@ -63,65 +57,6 @@ export function bodyWithout(present: RawWorkflow): JsonObject {
       customTelemetryTags: tagsWith(undefined, present.settings?.['customTelemetryTags']),
     },
   };
-}
-
-/** Every reference of a definition that leads nowhere, or to more than one object. */
-export function danglingIn({ spec, catalogue, owner }: Wanted, coming: ReadonlySet<string>): readonly Dangling[] {
-  const definition = objectOf(spec['definition']);
-  const found: Dangling[] = [];
-  rewrite(definition, {
-    credential: (type, entry, node) => {
-      const name = textOf(entry['name']) ?? '';
-      const count = catalogue.findCredentials(type, name).length;
-      if (node['disabled'] === true || entry['__aiGatewayManaged'] === true || count === 1) return entry;
-      if (count === 0 && coming.has(`Integration/${type}/${name}`)) return entry;
-      const who = `the node "${textOf(node['name']) ?? ''}" uses the ${type} credential "${name}"`;
-      found.push(
-        count === 0
-          ? {
-              because: `${who}, which is not on n8n.`,
-              remedy: `Add an Integration of type ${type} titled "${name}", or create it in n8n.`,
-            }
-          : { because: `${who}, and ${count} are called so.`, remedy: 'Rename all but the one that is meant.' },
-      );
-      return entry;
-    },
-    locator: (locator) => {
-      const problem = danglingLocator(locator, { catalogue, owner, coming });
-      if (problem !== undefined) found.push(problem);
-      return locator;
-    },
-  });
-  return found;
-}
-
-function danglingLocator(
-  locator: Locator,
-  { catalogue, owner, coming }: { catalogue: Catalogue; owner: Owner; coming: ReadonlySet<string> },
-): Dangling | undefined {
-  const { target, node, name, id } = locator;
-  if (catalogue.blindFor(target) !== undefined) return undefined;
-  const word = target === 'Workflow' ? 'workflow' : 'data table';
-  const who = node === undefined ? `the setting errorWorkflow names` : `the node "${node}" names`;
-  if (name === undefined) {
-    // A missing error workflow keeps nothing from running.
-    if (node === undefined || id === undefined || catalogue.nameOf(target, id) !== undefined) return undefined;
-    return {
-      because: `${who} a ${word} by the id ${id}, which n8n does not have.`,
-      remedy: `Choose the ${word} by its name.`,
-    };
-  }
-  const count = catalogue.find(target, name, owner).length;
-  if (count === 1 || coming.has(`${target}/${name}`)) return undefined;
-  return count === 0
-    ? {
-        because: `${who} the ${word} "${name}", which is not on n8n.`,
-        remedy: `Add the ${word} "${name}", or correct the name.`,
-      }
-    : {
-        because: `${who} the ${word} "${name}", and ${count} are called so.`,
-        remedy: 'Rename all but the one that is meant.',
-      };
 }
 
 function credentialEntry(type: string, entry: JsonObject, catalogue: Catalogue): JsonObject {

@@ -13,8 +13,6 @@ export function normalize(kind: Kind, spec: JsonObject): JsonObject {
     const { definition, ...rest } = present;
     return { ...rest, definition: normalDefinition(definition ?? {}) };
   }
-  // A tag has a name and nothing else; who owns an application, and its version, stays in git.
-  if (kind === 'Application') return { title: present['title'] ?? '' };
   if (kind !== 'Integration') return present;
   const settings = objectOf(present['settings']);
   return { ...without(present, ['settings']), ...(Object.keys(settings).length === 0 ? {} : { settings }) };

@@ -3,9 +3,10 @@ import { slug } from '../../manifest/slug.ts';
 import type { Refusal, Step } from '../driver.ts';
 import type { N8nApi } from './api.ts';
 import { Catalogue } from './catalogue.ts';
-import { danglingIn } from './compose.ts';
+import { danglingIn } from './dangling.ts';
 import { refusedCredentials } from './credential-check.ts';
 import { credentialsOf, locatorsOf } from './locators.ts';
+import { listed } from './mend-node.ts';
 import { objectOf, textOf } from './shapes.ts';
 
 /** Longest name of a tag; one more is refused with a message about something else. */
@@ -21,7 +22,7 @@ export async function preflight(steps: readonly Step[], api: N8nApi, signal: Abo
   const found: Refusal[] = [];
   for (const [step, spec] of contents) {
     const { key, kind } = step.change;
-    if (kind === 'Application') found.push(...refusedTag(key, spec));
+    if (kind === 'Application') found.push(...refusedApplication(key, spec));
     if (kind === 'Workflow') found.push(...(await refusedWorkflow(step, { api, catalogue, coming, signal })));
   }
   return [...found, ...(await refusedCredentials(steps, contents, { api, signal }))];
@@ -37,7 +38,16 @@ function comingFrom(kind: string, title: string, spec: JsonObject): readonly str
   return kind === 'Workflow' ? [`Workflow/${title}`] : [];
 }
 
-function refusedTag(key: Key, spec: JsonObject): readonly Refusal[] {
+function refusedApplication(key: Key, spec: JsonObject): readonly Refusal[] {
+  const lost = Object.keys(spec).filter((field) => field !== 'title');
+  if (lost.length > 0)
+    return [
+      {
+        key,
+        because: `an Application is a tag on n8n, which has a name and no room for anything else: ${listed(lost)} would be lost.`,
+        remedy: `Take ${listed(lost)} out of it; an overlay that says null takes them out for this platform alone.`,
+      },
+    ];
   const title = textOf(spec['title']) ?? '';
   const name = key.slice(key.indexOf('/') + 1);
   if (title.length > TAG_LENGTH)
@@ -65,7 +75,7 @@ interface Aids {
   readonly signal: AbortSignal;
 }
 
-/** A workflow that is to run has to have all it refers to; one that is not may wait for it. */
+/** A workflow that is to run has to have all it refers to; one that is not may wait for it, and what it lacks is told. */
 async function refusedWorkflow(step: Step, { api, catalogue, coming, signal }: Aids): Promise<readonly Refusal[]> {
   const { change } = step;
   const { key } = change;
@@ -75,21 +85,29 @@ async function refusedWorkflow(step: Step, { api, catalogue, coming, signal }: A
     const because = `its title has ${title.length} characters, and n8n takes ${WORKFLOW_NAME_LENGTH}.`;
     return [{ key, because, remedy: 'Give it a shorter title.' }];
   }
-  if (spec['active'] === false) return [];
   const definition = objectOf(spec['definition']);
   const locators = locatorsOf(definition);
   if (locators.length === 0 && credentialsOf(definition).length === 0) return [];
   await catalogue.needCredentials(signal);
   await catalogue.need(locators, signal);
-  const [first, ...others] = danglingIn({ spec, owner: step.owner, marker: undefined, catalogue }, coming);
+  const dangling = danglingIn(spec, { owner: step.owner, catalogue, coming });
+  const [first, ...others] = dangling;
   if (first === undefined) return [];
-  if (spec['active'] !== true) {
-    // Whether it runs is left as it is: only what runs now would break.
-    const present = 'remote' in change ? await api.get('workflows', change.remote.id, signal) : undefined;
-    if (present?.active !== true) return [];
-  }
+  if (!(await willRun(step, spec, { api, signal })))
+    return dangling.map(({ message, remedy }) => ({ key, because: message, remedy, bearable: true }));
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   return [
-    { key, because: `it is active, and ${first.because}${more}`, remedy: `${first.remedy} Or set active: false.` },
+    { key, because: `it is active, and ${first.message}${more}`, remedy: `${first.remedy} Or set active: false.` },
   ];
+}
+
+/** Where git leaves it open, what runs now goes on running. */
+async function willRun(
+  { change }: Step,
+  { active }: JsonObject,
+  { api, signal }: Pick<Aids, 'api' | 'signal'>,
+): Promise<boolean> {
+  if (typeof active === 'boolean') return active;
+  const present = 'remote' in change ? await api.get('workflows', change.remote.id, signal) : undefined;
+  return present?.active === true;
 }

@@ -31,7 +31,7 @@ export async function probe(api: N8nApi, signal: AbortSignal): Promise<Facts> {
     licence: 'community',
     capabilities: narrowed(rights),
     notes: [
-      'An Application is a tag on n8n: it has a title; environment, version and owner stay in git.',
+      'An Application is a tag on n8n: a title of at most 24 characters; one with an environment, a version or an owner is refused.',
       'A workflow that leaves git is unpublished and archived, never deleted; its executions stay.',
       ...(instance === undefined
         ? ['The API key lacks "user:list": whether another instance stands behind the URL cannot be told.']

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../manifest/canonical.ts';
 import type { JsonObject } from '../../manifest/manifest.ts';
 import { slug } from '../../manifest/slug.ts';
-import type { RemoteObject } from '../../plan/types.ts';
+import type { Lack, RemoteObject } from '../../plan/types.ts';
 import type { Catalogue } from './catalogue.ts';
+import { credentialLack, isIdle, locatorLack } from './dangling.ts';
 import { locatorsOf, rewrite, spellings } from './locators.ts';
 import type { Locator } from './locators.ts';
 import { mend } from './mend.ts';
@@ -17,6 +18,7 @@ import type { RawCredential, RawTag, RawWorkflow } from './shapes.ts';
 export function workflowObject(raw: RawWorkflow, catalogue: Catalogue): RemoteObject {
   const note = readNote(raw.settings);
   const application = applicationOf(raw, note);
+  const lacks = new Map<string, Lack>();
   const value: JsonObject = {
     title: raw.name,
     ...(application === undefined ? {} : { application }),
@@ -24,7 +26,7 @@ export function workflowObject(raw: RawWorkflow, catalogue: Catalogue): RemoteOb
     active: raw.active,
     // What is saved is not what runs: a draft of somebody's, or a publication that failed.
     ...(isLive(raw) ? {} : { unpublishedDraft: true }),
-    definition: withNames(raw, note, catalogue),
+    definition: withNames(raw, { note, catalogue, lacks }),
   };
   return {
     kind: 'Workflow',
@@ -33,6 +35,7 @@ export function workflowObject(raw: RawWorkflow, catalogue: Catalogue): RemoteOb
     value,
     version: versionOf(raw),
     ...(note?.marker === undefined ? {} : { marker: note.marker }),
+    ...(lacks.size === 0 ? {} : { lacks: [...lacks.values()] }),
     createdAt: Date.parse(raw.createdAt),
     changedAt: Date.parse(raw.updatedAt),
   };
@@ -107,12 +110,20 @@ function definitionOf(raw: RawWorkflow): JsonObject {
   return { nodes, connections, settings, nodeGroups: nodeGroups ?? null, pinData: pinData ?? null };
 }
 
-function withNames(raw: RawWorkflow, note: Note | undefined, catalogue: Catalogue): JsonObject {
+/** What names are read with; what leads nowhere is told on the way, each thing once. */
+interface Reading {
+  readonly note: Note | undefined;
+  readonly catalogue: Catalogue;
+  readonly lacks: Map<string, Lack>;
+}
+
+function withNames(raw: RawWorkflow, reading: Reading): JsonObject {
+  const { note } = reading;
   const { definition } = mend(definitionOf(raw));
   const originals = new Map(raw.nodes.map((node) => [node['name'], node]));
   const named = rewrite(definition, {
-    credential: (type, entry, node) => credentialName(type, entry, originals.get(node['name'] ?? ''), catalogue),
-    locator: (locator) => locatorName(locator, note, catalogue),
+    credential: (type, entry, node) => credentialName(type, entry, originals.get(node['name'] ?? '') ?? {}, reading),
+    locator: (locator) => locatorName(locator, reading),
   });
   return note === undefined ? named : asGiven(named, note);
 }
@@ -121,29 +132,37 @@ function withNames(raw: RawWorkflow, note: Note | undefined, catalogue: Catalogu
 function credentialName(
   type: string,
   entry: JsonObject,
-  original: JsonObject | undefined,
-  catalogue: Catalogue,
+  original: JsonObject,
+  { catalogue, lacks }: Reading,
 ): JsonObject {
   if (entry['__aiGatewayManaged'] === true) return entry;
-  const id = textOf(objectOf(objectOf(original?.['credentials'])[type])['id']);
-  const found = id === undefined ? undefined : catalogue.credential(id);
-  if (found !== undefined) return { name: found.name };
-  const could = catalogue.findCredentials(type, textOf(entry['name']) ?? '').length === 1;
-  return { ...entry, ...(could ? { unresolved: true } : {}) };
+  const id = textOf(objectOf(objectOf(original['credentials'])[type])['id']);
+  const present = id === undefined ? undefined : catalogue.credential(id);
+  if (present !== undefined) return { name: present.name };
+  const name = textOf(entry['name']) ?? '';
+  const count = catalogue.findCredentials(type, name).length;
+  if (count !== 1 && !isIdle(entry, original))
+    lacks.set(`${type}\n${name}`, credentialLack({ type, name, node: textOf(original['name']) ?? '' }, count));
+  return { ...entry, ...(count === 1 ? { unresolved: true } : {}) };
 }
 
-function locatorName(locator: Locator, note: Note | undefined, catalogue: Catalogue): Locator {
-  const { target, id, name: written } = locator;
-  if (id !== undefined && note?.given.bare.includes(id) === true) return without_(locator, 'name');
+function locatorName(locator: Locator, { note, catalogue, lacks }: Reading): Locator {
+  const { target, id, name: written, node } = locator;
   const present = id === undefined ? undefined : catalogue.nameOf(target, id);
+  const bare = id !== undefined && (written === undefined || note?.given.bare.includes(id) === true);
+  // A missing error workflow that git names by an id keeps nothing from running.
+  const matters = catalogue.blindFor(target) === undefined && !(bare && node === undefined);
+  const count = bare || written === undefined ? 0 : catalogue.find(target, written, note?.marker?.owner).length;
+  if (present === undefined && count !== 1 && matters)
+    lacks.set(`${target}\n${written ?? id ?? ''}`, locatorLack(bare ? without_(locator, 'name') : locator, count));
+  if (id !== undefined && note?.given.bare.includes(id) === true) return without_(locator, 'name');
   if (present !== undefined) {
     // What we wrote in the editor's own spelling is read back in it.
     const kept = note !== undefined && written !== undefined && spellings(written).includes(present);
     return { ...without_(locator, 'id'), name: kept ? written : present };
   }
   if (written === undefined) return locator;
-  const could = catalogue.find(target, written, note?.marker?.owner).length === 1;
-  return { ...without_(locator, 'id'), ...(could ? { unresolved: true } : {}) };
+  return { ...without_(locator, 'id'), ...(count === 1 ? { unresolved: true } : {}) };
 }
 
 function without_(locator: Locator, field: 'id' | 'name'): Locator {

@@ -11,7 +11,7 @@ import type { Terms } from '../../../src/plan/terms.ts';
 import type { Change } from '../../../src/plan/types.ts';
 import { reconcile } from '../../../src/reconcile.ts';
 import { PassMemory } from '../../../src/reconcile/memory.ts';
-import type { PassReport } from '../../../src/report/pass-report.ts';
+import type { PassReport, Trigger } from '../../../src/report/pass-report.ts';
 import { SecretStore } from '../../../src/secrets/store.ts';
 import { FolderSource } from '../../../src/source/folder.ts';
 import { termsWith } from '../../plan/scene.ts';
@@ -59,7 +59,7 @@ export class N8nDesk implements AsyncDisposable {
   }
 
   /** Walks one pass; `plan` only looks. */
-  pass(mode: 'apply' | 'plan' = 'apply'): Promise<PassReport> {
+  pass(mode: 'apply' | 'plan' = 'apply', trigger: Trigger = 'interval'): Promise<PassReport> {
     const { variables, overlays } = this;
     this.#loader ??= new ManifestLoader({ formats: [n8nFormat], defaultFormat: 'n8n', variables, overlays });
     return reconcile(
@@ -74,7 +74,7 @@ export class N8nDesk implements AsyncDisposable {
         secretScope: { kind: 'source', env: ['ORDERS_*'] },
         terms: termsWith(this.terms),
         rules: { windows: [] },
-        trigger: 'interval',
+        trigger,
         mode,
         only: [],
         memory: this.#memory,
@@ -101,6 +101,12 @@ export class N8nDesk implements AsyncDisposable {
 /** Changes of a plan as `verb Kind/name`. */
 export function changesIn(report: PassReport): readonly string[] {
   return (report.plan?.stages.flat() ?? []).map((change: Change) => `${change.verb} ${change.key}`);
+}
+
+/** What a pass says is yet to be supplied, as `key: what`. */
+export function suppliesIn({ plan }: PassReport): readonly string[] {
+  const found = (plan?.notices ?? []).filter(({ code }) => code === 'to-supply');
+  return found.map(({ key, origin, message }) => `${origin?.file ?? ''} ${key ?? ''}: ${message}`).toSorted();
 }
 
 /** What went wrong in a pass, in words; nothing when all went well. */

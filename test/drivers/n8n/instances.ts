@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { JsonObject } from '../../../src/manifest/manifest.ts';
 import { N8nClient } from './client.ts';
-import { N8nDesk, changesIn, troubles } from './desk.ts';
+import { N8nDesk, changesIn, suppliesIn, troubles } from './desk.ts';
 import { flow, node, webhook } from './harness.ts';
 import { calls, manifest, nodeIn } from './references.ts';
 import type { Ground } from './references.ts';
@@ -72,8 +72,17 @@ export function describeInstances({ server, client }: Ground): void {
     await using copy = new N8nDesk(second);
     for (const file of files) copy.write(file, origin.read(file));
     copy.terms = { gracePeriod: 0 };
-    expect(troubles(await copy.pass())).to.deep.equal([]);
-    expect(changesIn(await copy.pass('plan'))).to.deep.equal([]);
+    const applied = await copy.pass();
+    expect(troubles(applied)).to.deep.equal([]);
+    const open = [
+      'integrations/crm.yaml Integration/crm: git gives no values for it, and nobody has filled it in on the platform.',
+    ];
+    expect(suppliesIn(applied), 'what a person has to supply is listed').to.deep.equal(open);
+    expect([changesIn(await copy.pass()), suppliesIn(await copy.pass())]).to.deep.equal([[], open]);
+    expect(suppliesIn(await origin.pass()), 'the origin has its values').to.deep.equal([]);
+    expect(origin.read('integrations/crm.yaml')).to.match(
+      /^# The platform keeps its values to itself\. .*spec\.secrets/,
+    );
     await using again = new N8nDesk(second);
     await again.export();
     for (const file of files) expect(again.read(file), file).to.equal(origin.read(file));

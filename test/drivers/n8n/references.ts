@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { JsonObject, JsonValue } from '../../../src/manifest/manifest.ts';
 import type { N8nClient } from './client.ts';
-import { N8nDesk, changesIn, troubles } from './desk.ts';
+import { firstStatus, statusAfter } from '../../../src/report/status.ts';
+import { N8nDesk, changesIn, suppliesIn, troubles } from './desk.ts';
 import { flow, node, webhook } from './harness.ts';
 import type { N8nServer } from './server.ts';
 
@@ -81,6 +82,62 @@ export function describeReferences({ server, client }: Ground): void {
     expect(nodeIn(order, 'Ask')['credentials']).to.deep.equal({ httpHeaderAuth: { id: made['id'], name: 'Later' } });
     expect(targetOf(order, 'Then')).to.equal(called['id']);
     expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
+  });
+
+  it('what does not run and leads nowhere is named before it is written, and listed until it is supplied, at no request', async () => {
+    const requests: string[] = [];
+    const onRequest = ({ method, route }: { method: string; route: string }): void =>
+      void requests.push(`${method} ${route}`);
+    await using watched = new N8nDesk(server(), { onRequest });
+    const uses = (name: string, more: object = {}): JsonObject =>
+      node('Ask', 'httpRequest', {}, { credentials: { httpHeaderAuth: { name } }, ...more });
+    watched.write('order.json', { name: 'Order', ...flow([webhook('order'), uses('Later'), calls('Then', 'Too')]) });
+    watched.write('idle.json', { name: 'Idle', ...flow([webhook('idle'), uses('Never', { disabled: true })]) });
+    const credential =
+      'order.json Workflow/order: the node "Ask" uses the httpHeaderAuth credential "Later", which is not on n8n.';
+    const called = 'order.json Workflow/order: the node "Then" names the workflow "Too", which is not on n8n.';
+    expect(suppliesIn(await watched.pass('plan')), 'before any write').to.deep.equal([credential, called]);
+    const first = await watched.pass();
+    expect(troubles(first)).to.deep.equal([]);
+    expect(suppliesIn(first)).to.deep.equal([credential, called]);
+    requests.length = 0;
+    const quiet = await watched.pass();
+    expect(quiet.result).to.equal('in-sync');
+    expect(suppliesIn(quiet), 'a quiet pass tells it too').to.deep.equal([credential, called]);
+    expect(requests).to.deep.equal(['GET /api/v1/tags', 'GET /api/v1/credentials', 'GET /api/v1/workflows']);
+    const status = statusAfter(firstStatus(quiet, 0), quiet);
+    expect(status.supply.map(({ key, message }) => `order.json ${key}: ${message}`)).to.have.members([
+      called,
+      credential,
+    ]);
+    expect(status.counts.supply).to.equal(2);
+
+    watched.write('other.json', { name: 'Other', ...flow([CALLED]) });
+    const commit = await watched.pass('apply', 'commit');
+    expect(commit.look).to.equal('commit');
+    expect(suppliesIn(commit), 'a commit about something else does not forget it').to.deep.equal([credential, called]);
+
+    const data = { name: 'X', value: 'y' };
+    await client().call('POST', '/credentials', { name: 'Later', type: 'httpHeaderAuth', data });
+    expect(suppliesIn(await watched.pass()), 'one is supplied').to.deep.equal([called]);
+    const too = await client().call('POST', '/workflows', { name: 'Too', ...flow([CALLED]) });
+    expect(suppliesIn(await watched.pass()), 'so is the other').to.deep.equal([]);
+    expect(suppliesIn(await watched.pass())).to.deep.equal([]);
+    await client().call('DELETE', `/workflows/${too['id'] as string}`);
+    expect(suppliesIn(await watched.pass()), 'and it is told when it goes').to.deep.equal([called]);
+  });
+
+  it('a credential that git gives no values is told as one to be filled in, until somebody has', async () => {
+    desk.write('crm.yaml', manifest('Integration', 'crm', { title: 'CRM', type: 'httpHeaderAuth' }));
+    const empty = 'crm.yaml Integration/crm: git gives no values for it, and nobody has filled it in on the platform.';
+    expect(suppliesIn(await desk.pass('plan'))).to.deep.equal([empty]);
+    expect(suppliesIn(await desk.pass())).to.deep.equal([empty]);
+    expect(suppliesIn(await desk.pass())).to.deep.equal([empty]);
+    const [crm] = await client().list('credentials');
+    const data = { name: 'X-Api-Key', value: 'filled in by hand' };
+    await client().call('PATCH', `/credentials/${crm?.id ?? ''}`, { data });
+    const filled = await desk.pass();
+    expect([changesIn(filled), suppliesIn(filled)]).to.deep.equal([[], []]);
   });
 
   it('what git names by an id is left by that id, whether this instance knows it or not', async () => {

@@ -169,7 +169,7 @@ export function describeWorkflows({ server, client }: Ground): void {
 
   it('an application is a tag of its workflows; tags of people stay', async () => {
     const theirs = await client().call('POST', '/tags', { name: 'mine' });
-    desk.write('app.yaml', manifest('Application', 'order-desk', { title: 'Order desk', owner: 'ops' }));
+    desk.write('app.yaml', manifest('Application', 'order-desk', { title: 'Order desk' }));
     const spec = { title: 'Order', definitionFrom: { file: 'order.json' } };
     desk.write('order.json', order());
     desk.write('order.yaml', manifest('Workflow', 'order', { ...spec, application: 'order-desk' }));
@@ -182,8 +182,20 @@ export function describeWorkflows({ server, client }: Ground): void {
     desk.write('order.yaml', manifest('Workflow', 'order', spec));
     expect(troubles(await desk.pass())).to.deep.equal([]);
     expect(((await only())['tags'] as JsonObject[]).map(({ name }) => name)).to.deep.equal(['mine']);
-    desk.write('app.yaml', manifest('Application', 'order-desk', { title: 'Bestellungen' }));
-    expect((await desk.pass()).plan?.withheld[0]?.because).to.match(/does not read like "order-desk"/);
+    const refused = async (given: object): Promise<readonly string[]> => {
+      desk.write('app.yaml', manifest('Application', 'order-desk', given));
+      const { plan } = await desk.pass();
+      return (plan?.withheld ?? []).map(({ change, code, because }) => `${change.key} ${code}: ${because}`);
+    };
+    expect((await refused({ title: 'Bestellungen' }))[0]).to.match(/does not read like "order-desk"/);
+    expect((await refused({ title: 'Order desk of the team in Berlin' }))[0]).to.match(/more than the 24 characters/);
+    expect(await refused({ title: 'Order desk', environment: 'production', version: '2', owner: 'ops' })).to.deep.equal(
+      [
+        'Application/order-desk refused-by-platform: an Application is a tag on n8n, which has a name and no room for ' +
+          'anything else: "environment", "version", "owner" would be lost.',
+      ],
+    );
+    expect(await refused({ title: 'Order desk' })).to.deep.equal([]);
   });
 
   it('a listing beside which something is deleted misses nothing (the cursor is an offset)', async function () {
