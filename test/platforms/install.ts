@@ -1,11 +1,9 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { basename, delimiter, join, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
+import { cached } from './cache.ts';
 import { NODES } from './versions.ts';
 
-const MARKER = '.complete';
 /** Lines of a failed command's output that are shown. */
 const TAIL = 40;
 
@@ -33,7 +31,7 @@ export async function installPlatform(wanted: Installation): Promise<{ folder: s
   const node = await installNode(wanted.nodeMajor ?? 24);
   const { name, version, packages, overrides = {}, rebuild = [] } = wanted;
   const recipe = JSON.stringify({ packages, overrides, rebuild, node: node.version });
-  const folder = await cached(`${name}-${version}`, recipe, async (at) => {
+  const folder = await cached(`platforms/${name}-${version}`, recipe, async (at) => {
     writeFileSync(join(at, 'package.json'), JSON.stringify({ private: true, dependencies: packages, overrides }));
     await npm(['install', '--ignore-scripts'], at, node.home);
     if (rebuild.length > 0) await npm(['rebuild', ...rebuild], at, node.home);
@@ -46,7 +44,7 @@ async function installNode(major: keyof typeof NODES): Promise<{ home: string; p
   const version = NODES[major];
   const system = process.platform === 'win32' ? 'win' : process.platform;
   const name = `node-${system}-${process.arch}`;
-  const folder = await cached(`node-${version}`, name, async (at) => {
+  const folder = await cached(`platforms/node-${version}`, name, async (at) => {
     writeFileSync(join(at, 'package.json'), JSON.stringify({ private: true, dependencies: { [name]: version } }));
     await npm(['install', '--ignore-scripts'], at);
   });
@@ -54,57 +52,8 @@ async function installNode(major: keyof typeof NODES): Promise<{ home: string; p
   return { home, program: join(home, 'bin', 'node'), version };
 }
 
-/** A folder of the cache: as it is when it was finished by the same recipe, else built aside and moved into place. */
-async function cached(name: string, recipe: string, build: (folder: string) => Promise<void>): Promise<string> {
-  const cache = resolve(process.env['PLUMBLINE_TEST_CACHE'] ?? join(homedir(), '.cache', 'plumbline-tests'), 'platforms');
-  const folder = join(cache, name);
-  const stamp = createHash('sha256').update(recipe).digest('hex');
-  if (isComplete(folder, stamp)) return folder;
-  mkdirSync(cache, { recursive: true });
-  dropRemains(cache, name);
-  const partial = join(cache, `${name}.partial-${process.pid}`);
-  mkdirSync(partial);
-  const start = performance.now();
-  say(`installing ${name} into ${folder} (once per version) …`);
-  try {
-    await build(partial);
-    writeFileSync(join(partial, MARKER), stamp);
-    // Somebody else may have finished the same meanwhile; a server may run from there, so theirs stays.
-    if (!isComplete(folder, stamp)) {
-      rmSync(folder, { recursive: true, force: true });
-      renameSync(partial, folder);
-    }
-  } finally {
-    rmSync(partial, { recursive: true, force: true });
-  }
-  say(`installed ${name} in ${Math.round((performance.now() - start) / 1000)} s`);
-  return folder;
-}
-
-function isComplete(folder: string, stamp: string): boolean {
-  const marker = join(folder, MARKER);
-  return existsSync(marker) && readFileSync(marker, 'utf8') === stamp;
-}
-
-/** Removes what installers that are no longer there left unfinished. */
-function dropRemains(cache: string, name: string): void {
-  for (const entry of readdirSync(cache)) {
-    const pid = entry.startsWith(`${name}.partial-`) ? Number(entry.slice(`${name}.partial-`.length)) : undefined;
-    if (pid !== undefined && !isAlive(pid)) rmSync(join(cache, entry), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Runs the system's npm, under the Node below `home` where one is named: native parts are built for it, with its headers. */
-async function npm(args: readonly string[], cwd: string, home?: string): Promise<void> {
+export async function npm(args: readonly string[], cwd: string, home?: string): Promise<void> {
   const nodeFirst = home === undefined ? [] : [join(home, 'bin')];
   // The project's own Node brings no headers, so its folder must not come before the one that does.
   const rest = (process.env['PATH'] ?? '').split(delimiter).filter((entry) => basename(entry) !== '.bin');
@@ -126,8 +75,4 @@ async function npm(args: readonly string[], cwd: string, home?: string): Promise
   throw new Error(
     `npm ${args.join(' ')} failed in ${cwd} (${code}). Check the network, the npm registry and the compiler.\n${tail}`,
   );
-}
-
-function say(line: string): void {
-  console.error(`platforms: ${line}`);
 }

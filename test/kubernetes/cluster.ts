@@ -1,0 +1,231 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { KubeConfig } from '@kubernetes/client-node';
+import { installKubernetes } from './install.ts';
+import type { Programs } from './install.ts';
+
+/** Milliseconds within which the control plane must stand, on a busy machine. */
+const READY = 180_000;
+
+/**
+ * A real kube-apiserver and etcd on the loopback interface, with RBAC, admission and CRD validation as in production. There is no
+ * controller manager, scheduler or kubelet: namespaces that are deleted stay, owners are not followed, and no pod runs.
+ */
+export interface Cluster extends AsyncDisposable {
+  readonly url: string;
+  readonly programs: Programs;
+  /** Of the administrator. */
+  readonly kubeconfig: string;
+  readonly config: KubeConfig;
+  /** A kubeconfig file of a ServiceAccount, by a token as a pod gets it. Seconds that the token holds: at least 600. */
+  kubeconfigOf(account: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly seconds?: number;
+  }): Promise<string>;
+  /** Runs kubectl as the administrator. @throws Error with what it said. */
+  kubectl(args: readonly string[], input?: string): Promise<string>;
+  /** Runs helm as the administrator. @throws Error with what it said. */
+  helm(args: readonly string[]): Promise<string>;
+  /** Ends the API server and starts it anew on the same port, with the same etcd: watches break as in an upgrade. */
+  restart(): Promise<void>;
+  /** Ends the API server until `restart`. */
+  stopApiServer(): Promise<void>;
+  /** What the API server printed. */
+  log(): string;
+}
+
+/** Starts a control plane of its own. @throws Error with the end of its output. */
+export async function startCluster(): Promise<Cluster> {
+  const programs = await installKubernetes();
+  const folder = mkdtempSync(join(tmpdir(), 'plumbline-cluster-'));
+  const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
+  const url = `https://127.0.0.1:${port}`;
+  const token = randomUUID();
+  const files = writeCredentials(folder, token);
+  const start = (program: string, args: readonly string[]): ChildProcess => {
+    const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const file = createWriteStream(join(folder, 'log'), { flags: 'a' });
+    child.stdout?.pipe(file, { end: false });
+    child.stderr?.pipe(file, { end: false });
+    return child;
+  };
+  const log = (): string => readFileSync(join(folder, 'log'), 'utf8');
+  const etcd = start(programs.etcd, etcdArguments(folder, etcdPort, peerPort));
+  const startServer = async (): Promise<ChildProcess> => {
+    const child = start(programs.apiServer, serverArguments(files, etcdPort, port));
+    await ready(url, token, { child, log });
+    return child;
+  };
+  let server: ChildProcess | undefined;
+  const dispose = async (): Promise<void> => {
+    await end(server);
+    await end(etcd);
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
+  try {
+    server = await startServer();
+    const kubeconfig = writeKubeconfig(join(folder, 'admin.kubeconfig'), url, { token, ca: files.ca });
+    const config = new KubeConfig();
+    config.loadFromFile(kubeconfig);
+    const kubectl: Cluster['kubectl'] = (args, input) =>
+      command(programs.kubectl, ['--kubeconfig', kubeconfig, ...args], input);
+    return {
+      url,
+      programs,
+      kubeconfig,
+      config,
+      log,
+      kubectl,
+      helm: (args) => command(programs.helm, ['--kubeconfig', kubeconfig, ...args]),
+      kubeconfigOf: async ({ namespace, name, seconds = 3600 }) => {
+        const granted = await kubectl(['create', 'token', name, '-n', namespace, `--duration=${seconds}s`]);
+        const file = join(folder, `${namespace}-${name}.kubeconfig`);
+        return writeKubeconfig(file, url, { token: granted.trim(), ca: files.ca, namespace });
+      },
+      stopApiServer: async () => {
+        await end(server);
+        server = undefined;
+      },
+      restart: async () => {
+        await end(server);
+        server = await startServer();
+      },
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+interface Files {
+  readonly folder: string;
+  readonly tokens: string;
+  readonly key: string;
+  readonly publicKey: string;
+  /** Of the serving certificate, which the server makes itself. */
+  readonly ca: string;
+}
+
+function writeCredentials(folder: string, token: string): Files {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const files: Files = {
+    folder,
+    tokens: join(folder, 'tokens.csv'),
+    key: join(folder, 'service-account.key'),
+    publicKey: join(folder, 'service-account.pub'),
+    ca: join(folder, 'pki', 'apiserver.crt'),
+  };
+  mkdirSync(join(folder, 'pki'));
+  writeFileSync(files.tokens, `${token},admin,admin,"system:masters"\n`, { mode: 0o600 });
+  writeFileSync(files.key, privateKey, { mode: 0o600 });
+  writeFileSync(files.publicKey, publicKey);
+  return files;
+}
+
+function etcdArguments(folder: string, port: number, peerPort: number): readonly string[] {
+  const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
+  return [
+    `--data-dir=${join(folder, 'etcd')}`,
+    `--listen-client-urls=${client}`,
+    `--advertise-client-urls=${client}`,
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
+    `--initial-cluster=default=${peer}`,
+    '--unsafe-no-fsync',
+    '--log-level=error',
+  ];
+}
+
+function serverArguments({ folder, tokens, key, publicKey }: Files, etcdPort: number, port: number): readonly string[] {
+  return [
+    `--etcd-servers=http://127.0.0.1:${etcdPort}`,
+    `--cert-dir=${join(folder, 'pki')}`,
+    '--bind-address=127.0.0.1',
+    `--secure-port=${port}`,
+    `--token-auth-file=${tokens}`,
+    '--authorization-mode=RBAC',
+    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-key-file=${publicKey}`,
+    `--service-account-signing-key-file=${key}`,
+    '--service-cluster-ip-range=10.0.0.0/24',
+    '--allow-privileged=true',
+    '--profiling=false',
+  ];
+}
+
+async function ready(
+  url: string,
+  token: string,
+  { child, log }: { readonly child: ChildProcess; readonly log: () => string },
+): Promise<void> {
+  const deadline = Date.now() + READY;
+  // Asked by a program of the system: the certificate is the server's own and this process trusts no such thing.
+  const args = ['-sk', '-H', `Authorization: Bearer ${token}`, `${url}/readyz`];
+  while (Date.now() < deadline && child.exitCode === null) {
+    if (spawnSync('curl', args, { encoding: 'utf8' }).stdout === 'ok') return;
+    await pause(150);
+  }
+  await end(child);
+  throw new Error(`kube-apiserver did not become ready:\n${log().split('\n').slice(-40).join('\n')}`);
+}
+
+function writeKubeconfig(
+  file: string,
+  url: string,
+  { token, ca, namespace = 'default' }: { readonly token: string; readonly ca: string; readonly namespace?: string },
+): string {
+  const certificate = readFileSync(ca).toString('base64');
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': certificate } }],
+    users: [{ name: 'test', user: { token } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', namespace } }],
+  };
+  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+  return file;
+}
+
+async function command(program: string, args: readonly string[], input?: string): Promise<string> {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  let output = '';
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  child.stdin.end(input ?? '');
+  const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
+  if (code !== 0) throw new Error(`${args.slice(2).join(' ')} failed (${code}): ${said}${output}`);
+  return output;
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  await closed;
+  clearTimeout(timer);
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => {
+    probe.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
