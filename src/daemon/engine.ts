@@ -71,6 +71,7 @@ export class Engine implements AsyncDisposable {
     this.platforms = new Platforms({
       ...parts,
       webhooks: ledger.webhooks,
+      serviceLevels: ledger.serviceLevels,
       scope: { kind: 'configuration', baseDir },
       onEvent: (platform) => this.lookAtPlatform(platform),
     });

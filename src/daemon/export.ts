@@ -34,6 +34,7 @@ const FOLDER: Record<Kind, string> = {
   Workflow: 'workflows',
   AccessGrant: 'access',
   Webhook: 'webhooks',
+  ServiceLevel: 'service-levels',
 };
 
 /**

@@ -1,5 +1,7 @@
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { Driver, DriverDefinition, PlatformEvent } from '../drivers/driver.ts';
+import { withServiceLevels } from '../drivers/service-levels.ts';
+import type { ServiceLevelRegister } from '../drivers/service-level-register.ts';
 import { withWebhooks } from '../drivers/webhooks.ts';
 import type { WebhookRegister } from '../drivers/webhook-register.ts';
 import type { Platform } from '../manifest/platform.ts';
@@ -15,6 +17,7 @@ export interface PlatformsParts {
   readonly metrics: Metrics;
   /** Webhooks of platforms that keep none themselves. */
   readonly webhooks: WebhookRegister;
+  readonly serviceLevels: ServiceLevelRegister;
   readonly log: Log;
   /** The registry. @throws ReconcilerError when there is no such driver. */
   readonly driverNamed: (name: string) => DriverDefinition;
@@ -131,7 +134,8 @@ export class Platforms implements AsyncDisposable {
       onRequest: metrics.observer(name),
       onCircuit: (state) => metrics.circuitOpen(name, state !== 'closed'),
     });
-    const driver = withWebhooks(connected, this.#parts.webhooks, name);
+    const { webhooks, serviceLevels } = this.#parts;
+    const driver = withServiceLevels(withWebhooks(connected, webhooks, name), serviceLevels, name);
     const events = driver.events?.((event) => onEvent(name, event), entry.abort.signal);
     return { driver, url, events };
   }

@@ -101,6 +101,8 @@ export interface ExecutionPage {
   readonly executions: readonly Execution[];
   /** Where to go on; opaque. */
   readonly cursor: string;
+  /** Whether there may be more already, to be asked for at once. */
+  readonly more?: boolean;
   /** Runs since the last cursor that the platform dropped before they could be read, where it tells. */
   readonly lost?: number;
 }
@@ -132,6 +134,8 @@ export interface Driver {
   readonly writeOnly?: Readonly<Partial<Record<Kind, readonly string[]>>>;
   /** Whether `observe` can look at single objects; where it cannot, every pass lists everything. */
   readonly targeted: boolean;
+  /** Its platform does not tell how long runs take: `endedAt` of an execution is when it was noted, and so is `startedAt`. */
+  readonly untimed?: true;
   probe(signal: AbortSignal): Promise<Facts>;
   /**
    * Streams the objects page by page, and a `Listed` per kind. A page that does not load ends its kind with

@@ -2,71 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
 import type { JsonObject, Kind } from '../manifest/manifest.ts';
 import { slug } from '../manifest/slug.ts';
-import type { Capabilities, Marker, RemoteObject } from '../plan/types.ts';
+import type { Marker, RemoteObject } from '../plan/types.ts';
 import type { Driver, Listed, Look, Outcome, Step } from './driver.ts';
+import { withRegister } from './register.ts';
+import type { RegisteredKind } from './register.ts';
 import type { RegisteredWebhook, WebhookDraft, WebhookRegister } from './webhook-register.ts';
 
 const KIND = 'Webhook' satisfies Kind;
-const MANAGED: Capabilities[Kind] = {
-  create: 'manage',
-  update: 'manage',
-  adopt: 'manage',
-  release: 'manage',
-  delete: 'manage',
-};
-
-/** Every member of a driver must be told here, so that none is lost when the contract grows. */
-type Whole = { readonly [Name in keyof Required<Driver>]: Driver[Name] | undefined };
-
-/**
- * The driver, with Webhooks kept in Plumbline's own register instead of on the platform. All other kinds go to the driver
- * untouched, and what it cannot do is not claimed. A driver whose platform has webhooks of its own is given back as it is.
- */
+/** The driver, with Webhooks kept in Plumbline's own register unless its platform has webhooks of its own. */
 export function withWebhooks(driver: Driver, register: WebhookRegister, platform: string): Driver {
-  if (Object.values(driver.capabilities[KIND]).some((support) => typeof support === 'string')) return driver;
-  const registered = new RegisteredWebhooks(register, platform);
-  const idFor = driver.idFor?.bind(driver);
-  const preflight = driver.preflight?.bind(driver);
-  const toManifest = driver.toManifest?.bind(driver);
-  const whole: Whole = {
-    name: driver.name,
-    capabilities: { ...driver.capabilities, [KIND]: MANAGED },
-    format: driver.format,
-    marks: [...driver.marks, KIND],
-    writeOnly: driver.writeOnly,
-    targeted: driver.targeted,
-    probe: async (signal) => {
-      const facts = await driver.probe(signal);
-      return { ...facts, capabilities: { ...facts.capabilities, [KIND]: MANAGED } };
-    },
-    observe: async function* (look, signal) {
-      const kinds = look.kinds.filter((kind) => kind !== KIND);
-      if (kinds.length > 0) yield* driver.observe({ ...look, kinds }, signal);
-      if (kinds.length < look.kinds.length) yield* registered.observe(look, signal);
-    },
-    normalize: (kind, spec) => (kind === KIND ? normalize(spec) : driver.normalize(kind, spec)),
-    apply: async function* (stage, signal) {
-      for (const step of stage) if (isOurs(step)) yield await registered.apply(step, signal);
-      if (!stage.every(isOurs)) yield* driver.apply(theirs(stage), signal);
-    },
-    idFor: idFor && ((owner, key) => (key.startsWith(`${KIND}/`) ? undefined : idFor(owner, key))),
-    // What a register of ours would refuse is refused by the schema already.
-    preflight: preflight && (async (steps, signal) => (steps.every(isOurs) ? [] : preflight(theirs(steps), signal))),
-    toManifest: toManifest && ((object) => (object.kind === KIND ? manifestOf(object) : toManifest(object))),
-    executions: driver.executions?.bind(driver),
-    execution: driver.execution?.bind(driver),
-    trigger: driver.trigger?.bind(driver),
-    events: driver.events?.bind(driver),
-    [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
-  };
-  // Whether a driver can do something is asked by whether it has the method: absent ones stay absent.
-  for (const name of Reflect.ownKeys(whole))
-    if (Reflect.get(whole, name) === undefined) Reflect.deleteProperty(whole, name);
-  return whole as Driver;
+  return withRegister(driver, new RegisteredWebhooks(register, platform));
 }
 
 /** The Webhooks of one platform, as a driver deals with them. */
-class RegisteredWebhooks {
+class RegisteredWebhooks implements RegisteredKind {
+  readonly kind = KIND;
+  readonly normalize = normalize;
+  readonly toManifest = manifestOf;
   readonly #register: WebhookRegister;
   readonly #platform: string;
 
@@ -191,14 +143,6 @@ function manifestOf({ title, value, marker }: RemoteObject): ReturnType<NonNulla
   const known = marker?.key.startsWith(`${KIND}/`) === true ? marker.key.slice(KIND.length + 1) : undefined;
   const spec = value['signed'] === true ? { ...value, ignoreFields: ['/signed'] } : value;
   return { name: known ?? slug(title), spec };
-}
-
-function isOurs({ change }: Step): boolean {
-  return change.kind === KIND;
-}
-
-function theirs(steps: readonly Step[]): readonly Step[] {
-  return steps.filter((step) => !isOurs(step));
 }
 
 function asError(error: unknown): ReconcilerError {

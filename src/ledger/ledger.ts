@@ -22,8 +22,10 @@ import type { Scope } from './ownership.ts';
 import { openOrRecover } from './recovery.ts';
 import type { Recovery } from './recovery.ts';
 import { Runs } from './runs.ts';
+import { ServiceLevels } from './service-levels.ts';
 import { Standing } from './standing.ts';
 import type { PlatformFacts, Suspension } from './standing.ts';
+import { Tallies } from './tallies.ts';
 import { Tokens } from './tokens.ts';
 import { Webhooks } from './webhooks.ts';
 
@@ -63,6 +65,10 @@ export class Ledger implements Disposable {
   readonly owners: Owners;
   /** Outgoing webhooks. */
   readonly webhooks: Webhooks;
+  /** Service levels in force. */
+  readonly serviceLevels: ServiceLevels;
+  /** What was counted for them. */
+  readonly tallies: Tallies;
   readonly #database: Database;
   readonly #ownership: Ownership;
   readonly #archive: Archive;
@@ -91,6 +97,8 @@ export class Ledger implements Disposable {
     this.audit = new Audit(database);
     this.runs = new Runs(database, redact, now);
     this.owners = new Owners(database);
+    this.serviceLevels = new ServiceLevels(database, now);
+    this.tallies = new Tallies(database);
     this.webhooks = new Webhooks(database, { now, ...(options.seal === undefined ? {} : { seal: options.seal }) });
   }
 

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { ReconcilerError } from '../errors.ts';
 import { BUS } from './schema-bus.ts';
 import { GATEWAY } from './schema-gateway.ts';
+import { SERVICE_LEVELS } from './schema-service-levels.ts';
 import { WEBHOOKS } from './schema-webhooks.ts';
 
 /** One step of the ledger's schema. Its version is its place in the list, counted from 1; published steps never change. */
@@ -72,6 +73,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: 'event bus', sql: BUS },
   { name: 'outgoing webhooks', sql: WEBHOOKS },
   { name: 'tokens, audit, runs', sql: GATEWAY },
+  { name: 'service levels and counts', sql: SERVICE_LEVELS },
 ];
 
 /** The schema version in a database file; 0 when it is new. */

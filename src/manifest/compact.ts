@@ -1,7 +1,8 @@
 import type { Problem } from '../errors.ts';
 import { pack } from './document.ts';
+import { MONITORING_SECTIONS, monitoringFields, monitoringSpec } from './compact-monitoring.ts';
 import { NOT_ENFORCED } from './fields.ts';
-import type { JsonValue, Kind } from './manifest.ts';
+import type { JsonValue, Key, Kind } from './manifest.ts';
 import { API_VERSION } from './metadata.ts';
 import type { Place } from './places.ts';
 import { isObject, pointerOf } from './pointer.ts';
@@ -13,7 +14,7 @@ export const COMPACT_FIELDS: Readonly<Record<string, Kind | undefined>> = {
   applications: 'Application',
   workflows: 'Workflow',
   custom_integrations: 'Integration',
-  monitoring_config: undefined,
+  monitoring_config: 'ServiceLevel',
   data_classification: undefined,
 };
 
@@ -66,6 +67,7 @@ export function expandCompact(compact: CompactFile): void {
     const kind = COMPACT_FIELDS[field];
     if (kind === undefined) refuseField(compact, field);
     else if (entries === null) continue;
+    else if (field === 'monitoring_config') expandMonitoring(compact, field, entries);
     else if (Array.isArray(entries))
       entries.forEach((entry: JsonValue, index) => expandEntry(compact, kind, [field, index], entry));
     else {
@@ -153,6 +155,52 @@ function expandEntry(compact: CompactFile, kind: Kind, path: readonly PropertyKe
     problems,
   };
   reading.docs.push(pack(draft).doc);
+}
+
+/** `monitoring_config` has one mapping per section, and each becomes a service level. */
+function expandMonitoring(compact: CompactFile, field: string, sections: JsonValue): void {
+  const { file, reading } = compact;
+  const names = Object.keys(MONITORING_SECTIONS);
+  const refuse = (path: readonly PropertyKey[], message: string, remedy: string): void => {
+    reading.problems.push(problem(compact, path, message, remedy));
+    reading.unknownKinds.add('ServiceLevel');
+  };
+  if (!isObject(sections)) {
+    refuse([field], `${field} is not a mapping.`, `Write one with ${names.join(', ')}.`);
+    return;
+  }
+  for (const [name, content] of Object.entries(sections)) {
+    const section = MONITORING_SECTIONS[name];
+    const path = [field, name];
+    if (section === undefined) {
+      refuse(path, `unknown field "${name}".`, didYouMean(name, names, `Known here are ${names.join(', ')}.`));
+    } else if (!isObject(content))
+      refuse(path, `${name} is not a mapping.`, 'Write objectives, such as success_rate: "target > 99%".');
+    else {
+      const key: Key = `ServiceLevel/${section.name}`;
+      const fields = monitoringFields(section);
+      const problems: Problem[] = [];
+      const places = new Map<string, Place>();
+      const own = compact.places.get(pointerOf(path));
+      const start = own ?? compact.start;
+      if (own !== undefined)
+        for (const pointer of ['', '/metadata', '/metadata/name', '/spec', '/spec/selector', '/spec/objectives'])
+          places.set(pointer, own);
+      for (const each of Object.keys(content)) {
+        const place = compact.places.get(pointerOf([...path, each]));
+        const known = Object.keys(fields);
+        if (fields[each] === undefined) {
+          const remedy = didYouMean(each, known, `Known here are ${known.join(', ')}.`);
+          problems.push({ ...problem(compact, [...path, each], `unknown field "${each}".`, remedy), key });
+        }
+        if (place !== undefined) for (const pointer of fields[each] ?? []) places.set(pointer, place);
+      }
+      const spec = monitoringSpec(section, content);
+      const value = { apiVersion: API_VERSION, kind: 'ServiceLevel', metadata: { name: section.name }, spec };
+      const draft = { file, index: 0, kind: 'ServiceLevel' as const, name: section.name, value, places, problems };
+      reading.docs.push(pack({ ...draft, start: { line: start.line, column: start.column } }).doc);
+    }
+  }
 }
 
 function problem(compact: CompactFile, path: readonly PropertyKey[], message: string, remedy: string): Problem {

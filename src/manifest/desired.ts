@@ -7,6 +7,7 @@ import { partWord } from './definition.ts';
 import { dependenciesOf, refuseDangling, refuseRenames, Titles, titleWord } from './references.ts';
 import type { Candidates } from './references.ts';
 import { ResolvedManifest } from './resolved-manifest.ts';
+import { SelectingManifest, Selection, unclear } from './selection.ts';
 import type { SpecReader } from './resolved-manifest.ts';
 import { valueAt } from './pointer.ts';
 
@@ -51,6 +52,7 @@ export function compose({ revision, assembly, refused, select, reader }: Composi
     for (const { key } of found) if (key !== undefined) unknownKeys.add(key);
   };
   refuse(refuseDangling(candidates, isBroken));
+  for (const key of unclear(candidates, unknownKeys, unknownKinds)) unknownKeys.add(key);
   const renames = refuseRenames(candidates, isUnknown);
   refuse(renames);
   if (renames.length > 0) refuse(refuseDangling(candidates, isBroken));
@@ -142,6 +144,7 @@ function manifestsOf(candidates: Candidates, assembly: Assembly, making: Making)
   const all = isAll(select);
   const chosen = all ? candidates : new Map([...candidates].filter(([, candidate]) => isSelected(candidate, select)));
   const titles = new Titles(chosen);
+  const selection = new Selection(candidates);
   const stands = (file: string, kind: Kind, part: string): Key | undefined => {
     const word = partWord(file, kind, part);
     const user = usedParts.get(word);
@@ -155,6 +158,13 @@ function manifestsOf(candidates: Candidates, assembly: Assembly, making: Making)
     const resolved = candidate === undefined ? undefined : candidate.layers.base.resolved;
     if (candidate === undefined || resolved === undefined) continue;
     const known = resolved.manifest;
+    const { selector } = candidate.outcome;
+    if (selector !== undefined) {
+      const dependsOn = dependenciesOf(candidate, chosen, titles, stands);
+      const written = new ResolvedManifest(candidate.layers, candidate.outcome, dependsOn, reader);
+      manifests.set(key, new SelectingManifest(written, selection.of(selector)));
+      continue;
+    }
     // What only its own text decides is the same as the last time; every reference in it has been found.
     if (
       known !== undefined &&

@@ -3,6 +3,10 @@ import type { SecretRef } from '../secrets/secrets.ts';
 import type { Analysis, Part } from './definition.ts';
 import type { Key, Kind, Manifest } from './manifest.ts';
 import type { PackedPlaces } from './places.ts';
+import type { ServiceLevelSpec } from './service-level.ts';
+
+/** What a ServiceLevel selects, as it was written. */
+export type Selector = ServiceLevelSpec['selector'];
 
 /** Where a definition is kept. */
 export type DefinitionSource =
@@ -61,6 +65,8 @@ export interface Outcome {
   readonly secrets: Readonly<Record<string, SecretRef>>;
   readonly fingerprint: string;
   readonly references: readonly Reference[];
+  /** Of a ServiceLevel: what it is about. */
+  readonly selector?: Selector;
   /** Objects that the definition refers to by type and title. */
   readonly mentions: Analysis['references'];
   /** The part of an export that is this object's definition. */

@@ -2,7 +2,15 @@ import type { Origin, Problem } from '../errors.ts';
 import type { SecretRef } from '../secrets/secrets.ts';
 
 /** Desired-state kinds that this version enforces, in dependency order: a kind refers only to kinds before it, or to its own. */
-export const KINDS = ['Application', 'AccessRole', 'Integration', 'Workflow', 'AccessGrant', 'Webhook'] as const;
+export const KINDS = [
+  'Application',
+  'AccessRole',
+  'Integration',
+  'Workflow',
+  'AccessGrant',
+  'Webhook',
+  'ServiceLevel',
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** `Kind/name`, the identity of a desired object on its platform. */

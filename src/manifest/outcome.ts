@@ -1,7 +1,7 @@
 import type { Problem } from '../errors.ts';
 import { contentHash } from './canonical.ts';
 import type { Analysis, Part } from './definition.ts';
-import type { Outcome, Resolved, Layers } from './doc.ts';
+import type { Outcome, Resolved, Layers, Selector } from './doc.ts';
 import type { FileEntry } from './files.ts';
 import type { JsonObject, Key } from './manifest.ts';
 import { partWord } from './definition.ts';
@@ -64,6 +64,7 @@ export function conclude(
     references: referencesOf(base.kind, spec),
     mentions: known?.analysis.references ?? NONE,
     ...uses,
+    ...(base.kind === 'ServiceLevel' ? { selector: spec['selector'] as unknown as Selector } : {}),
   };
   return { problems, outcome };
 }

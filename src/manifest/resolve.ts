@@ -229,7 +229,7 @@ function hasInline(doc: Doc): boolean {
 /** References to other manifests that a kind's spec holds. */
 export function referencesOf(kind: Kind, spec: JsonObject): readonly Reference[] {
   const found: Reference[] = [];
-  const add = (target: Kind, path: readonly string[]): void => {
+  const add = (target: Kind, path: readonly PropertyKey[]): void => {
     const name = valueAt(spec, path.slice(1));
     if (typeof name === 'string') found.push({ key: `${target}/${name}`, path });
   };
@@ -238,6 +238,12 @@ export function referencesOf(kind: Kind, spec: JsonObject): readonly Reference[]
     add('AccessRole', ['spec', 'role']);
     add('Application', ['spec', 'scope', 'application']);
     add('Workflow', ['spec', 'scope', 'workflow']);
+  }
+  const selected = valueAt(spec, ['selector', 'kind']);
+  const names = valueAt(spec, ['selector', 'names']);
+  if (kind === 'ServiceLevel' && (selected === 'Workflow' || selected === 'Integration') && Array.isArray(names)) {
+    // By their places, because the same name may be given twice.
+    for (const index of names.keys()) add(selected, ['spec', 'selector', 'names', index]);
   }
   return found;
 }

@@ -7,6 +7,7 @@ import { KINDS } from './manifest.ts';
 import type { Kind } from './manifest.ts';
 import { Platform } from './platform.ts';
 import { Plugin } from './plugin.ts';
+import { ServiceLevel } from './service-level.ts';
 import { Sync } from './sync.ts';
 import { Webhook } from './webhook.ts';
 import { Workflow } from './workflow.ts';
@@ -19,6 +20,7 @@ const DESIRED_SCHEMAS = {
   Workflow,
   AccessGrant,
   Webhook,
+  ServiceLevel,
 } as const satisfies Record<Kind, z.ZodObject>;
 
 /** Schema of each kind of configuration. */
@@ -31,7 +33,7 @@ export type AnyKind = Kind | ConfigurationKind;
 export const SCHEMAS: Readonly<Record<AnyKind, z.ZodObject>> = { ...DESIRED_SCHEMAS, ...CONFIGURATION_SCHEMAS };
 
 /** Kinds of the contract that this version does not enforce; each is a problem (law 15). */
-export const KINDS_NOT_ENFORCED: readonly string[] = ['ServiceLevel', 'DataClassification', 'Policy'];
+export const KINDS_NOT_ENFORCED: readonly string[] = ['DataClassification', 'Policy'];
 
 export function isKind(word: unknown): word is Kind {
   return (KINDS as readonly unknown[]).includes(word);

@@ -105,6 +105,7 @@ function supportOf(definition: DriverDefinition, kind: Kind): string {
   const { create } = definition.connect(nowhere).capabilities[kind];
   if (typeof create === 'string') return create === 'manage' ? 'managed' : 'observed';
   if (kind === 'Webhook') return 'delivered by Plumbline';
+  if (kind === 'ServiceLevel') return 'measured by Plumbline';
   return `refused: ${create.unsupported}`;
 }
 

@@ -93,7 +93,7 @@ describe('loading manifests', () => {
     );
     await notYet(yaml('Integration', 'i', 'spec: {type: x, secrets: {a: {valueFrom: {sops: {file: a, key: b}}}}}'));
     await notYet(yaml('Workflow', 'w', 'spec: {definitionFrom: {configMapKeyRef: {name: a, key: b}}}'));
-    for (const kind of ['ServiceLevel', 'DataClassification', 'Policy']) await notYet(yaml(kind, 'x', 'spec: {}'));
+    for (const kind of ['DataClassification', 'Policy']) await notYet(yaml(kind, 'x', 'spec: {}'));
   });
 
   it('refuses configuration inside a source', async () => {

@@ -36,6 +36,7 @@ describe('schemas', () => {
       'Workflow',
       'AccessGrant',
       'Webhook',
+      'ServiceLevel',
       'Platform',
       'Sync',
       'Plugin',

@@ -57,6 +57,7 @@ function capabilitiesOf(flows: Support, access: Support): Capabilities {
     AccessRole: every(access),
     AccessGrant: every(access),
     Webhook: every(WEBHOOK),
+    ServiceLevel: every({ unsupported: 'Directus holds no service levels; Plumbline measures them itself' }),
   };
   return kinds;
 }

@@ -55,6 +55,7 @@ function capabilitiesWith(support: (needs: readonly string[]) => Support): Capab
     Workflow: every(support(NEEDS.Workflow)),
     AccessGrant: every(GRANTS),
     Webhook: every(WEBHOOKS),
+    ServiceLevel: every({ unsupported: 'n8n holds no service levels; Plumbline measures them itself' }),
   };
   return kinds;
 }

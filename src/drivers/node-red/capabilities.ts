@@ -45,6 +45,7 @@ function capabilitiesOf(flows: Support, access: Support): Capabilities {
     AccessRole: every(access),
     AccessGrant: every(access),
     Webhook: every({ unsupported: 'Node-RED has no register of webhooks; Plumbline delivers them itself' }),
+    ServiceLevel: every({ unsupported: 'Node-RED holds no service levels; Plumbline measures them itself' }),
   };
   return kinds;
 }

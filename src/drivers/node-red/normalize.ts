@@ -25,6 +25,7 @@ const FIELDS: Readonly<Record<Kind, readonly string[] | undefined>> = {
   AccessRole: undefined,
   AccessGrant: undefined,
   Webhook: undefined,
+  ServiceLevel: undefined,
 };
 
 /**

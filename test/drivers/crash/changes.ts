@@ -17,7 +17,7 @@ export interface Dialect {
 }
 
 /** Webhooks are kept in the ledger, which these passes are killed over: no request to a platform is sent for them. */
-type RequestedKind = Exclude<Kind, 'Webhook'>;
+type RequestedKind = Exclude<Kind, 'Webhook' | 'ServiceLevel'>;
 
 interface Revision {
   readonly name: 'before' | 'after';

@@ -14,7 +14,8 @@ import { References } from './references.ts';
 import { write } from './writes.ts';
 
 const MARKED: readonly Kind[] = ['Application', 'AccessRole', 'Workflow'];
-const NO_WEBHOOKS: Support = { unsupported: 'Mint has no register of webhooks' };
+const NOT_HELD: Support = { unsupported: 'Mint holds neither webhooks nor service levels' };
+const isHeld = (kind: Kind): boolean => kind !== 'Webhook' && kind !== 'ServiceLevel';
 
 /** A driver for a platform of the tests' own: how one looks that writes objects one by one and mints ids. */
 export class MintDriver implements Driver {
@@ -22,7 +23,7 @@ export class MintDriver implements Driver {
   readonly format = mintFormat;
   readonly marks = MARKED;
   readonly targeted = true;
-  readonly capabilities = capabilities((kind) => (kind === 'Webhook' ? NO_WEBHOOKS : 'manage'));
+  readonly capabilities = capabilities((kind) => (isHeld(kind) ? 'manage' : NOT_HELD));
   readonly #api: MintApi;
   readonly #concurrency: number;
 
@@ -34,7 +35,7 @@ export class MintDriver implements Driver {
   async probe(signal: AbortSignal): Promise<Facts> {
     const { version, instance, rights, account } = await this.#api.about(signal);
     const support = (kind: Kind): Support => {
-      if (kind === 'Webhook') return NO_WEBHOOKS;
+      if (!isHeld(kind)) return NOT_HELD;
       const has = (verb: string): boolean => rights.some((right) => right.startsWith(`${collectionOf(kind)}:${verb}`));
       if (has('write')) return 'manage';
       return has('read') ? 'observe' : { unsupported: `${account} may not see ${collectionOf(kind)}` };
@@ -46,7 +47,7 @@ export class MintDriver implements Driver {
     const references = new References();
     let reached = false;
     for (const kind of KINDS.filter((one) => look.kinds.includes(one))) {
-      if (kind === 'Webhook') {
+      if (!isHeld(kind)) {
         yield { listed: kind, complete: true };
         continue;
       }

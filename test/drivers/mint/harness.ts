@@ -122,7 +122,8 @@ async function start(): Promise<RunningPlatform> {
       },
       copy: async (kind, remote) => store.copy(store.get(collectionOf(kind), remote), 'maker').id,
     },
-    truth: async (kind) => (kind === 'Webhook' ? [] : store.list(collectionOf(kind)).map(({ title }) => title)),
+    truth: async (kind) =>
+      kind === 'Webhook' || kind === 'ServiceLevel' ? [] : store.list(collectionOf(kind)).map(({ title }) => title),
     [Symbol.asyncDispose]: () => mint[Symbol.asyncDispose](),
     poison: (title: string) => mint.poison.add(title),
   } as MintPlatform;

@@ -3,7 +3,7 @@ import { slug } from '../../../src/manifest/slug.ts';
 import type { Marker } from '../../../src/plan/types.ts';
 import type { Collection, Fields } from './store.ts';
 
-const COLLECTION: Readonly<Record<Exclude<Kind, 'Webhook'>, Collection>> = {
+const COLLECTION: Readonly<Record<Exclude<Kind, 'Webhook' | 'ServiceLevel'>, Collection>> = {
   Application: 'applications',
   AccessRole: 'roles',
   Integration: 'connections',
@@ -11,9 +11,10 @@ const COLLECTION: Readonly<Record<Exclude<Kind, 'Webhook'>, Collection>> = {
   AccessGrant: 'grants',
 };
 
-/** Where objects of a kind are kept. Mint knows nothing of webhooks. */
+/** Where objects of a kind are kept. Mint knows nothing of webhooks and service levels. */
 export function collectionOf(kind: Kind): Collection {
-  if (kind === 'Webhook') throw new Error('Mint was asked for webhooks, which it does not have');
+  if (kind === 'Webhook' || kind === 'ServiceLevel')
+    throw new Error(`Mint was asked for a ${kind}, which it does not have`);
   return COLLECTION[kind];
 }
 

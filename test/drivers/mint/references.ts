@@ -13,6 +13,7 @@ const NEEDS: Readonly<Record<Kind, readonly Kind[]>> = {
   Workflow: ['Application', 'Integration'],
   AccessGrant: ['AccessRole', 'Application', 'Workflow'],
   Webhook: [],
+  ServiceLevel: [],
 };
 
 interface Named {

@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
 import { passJson } from '../../../src/daemon/pass-json.ts';
+import type { Driver } from '../../../src/drivers/driver.ts';
 import type { RegisteredWebhook } from '../../../src/drivers/webhook-register.ts';
 import { withWebhooks } from '../../../src/drivers/webhooks.ts';
 import { Ledger } from '../../../src/ledger/ledger.ts';
@@ -41,6 +42,8 @@ export class Office implements AsyncDisposable {
   ledger: Ledger;
   terms: Partial<Terms> = { gracePeriod: 0 };
   memory = new PassMemory();
+  /** Put between the driver and the register of webhooks. */
+  wrap: (driver: Driver) => Driver = (driver) => driver;
   readonly #root = mkdtempSync(join(tmpdir(), 'plumbline-office-'));
   readonly #secrets = new SecretStore({ env: this.env, hashKey: HASH_KEY });
   readonly #said: string[] = [];
@@ -64,7 +67,7 @@ export class Office implements AsyncDisposable {
   get driver() {
     const auth = { token: () => Promise.resolve(secretValue(TOKEN)) };
     const connection = { platform: 'mint', url: this.mint.url, auth, limits: LIMITS, onRequest: () => undefined };
-    return withWebhooks(new MintDriver(connection, CIRCUIT), this.webhooks, 'mint');
+    return withWebhooks(this.wrap(new MintDriver(connection, CIRCUIT)), this.webhooks, 'mint');
   }
 
   /** Git holds exactly these. */
