@@ -85,10 +85,3 @@ function whyOutside(unit: '%' | 's', value: number): string {
     ? 'leaves no room: a target of 100 % (or more) has no budget that could be spent'
     : 'is no promise: a share of 0 % says nothing';
 }
-
-/** A share or a time as the target of an objective holds it. @throws when it was not read by `readTarget` before. */
-export function targetOf(name: ObjectiveName, text: string): Target {
-  const read = readTarget(name, text);
-  if ('target' in read) return read.target;
-  throw new TypeError(`${name} "${text}" ${read.message}`);
-}
