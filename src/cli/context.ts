@@ -12,6 +12,8 @@ export type Colors = ReturnType<typeof pc.createColors>;
 export interface GlobalFlags {
   readonly config: string;
   readonly stateDir: string;
+  /** Undefined: the keys are made and kept in the state directory. */
+  readonly keysDir: string | undefined;
   readonly listen: string;
   readonly listenHooks: string;
   readonly trustProxy: string;
@@ -46,8 +48,14 @@ export type Register = (program: Command, context: Context) => void;
 
 /** The flags with their paths made whole, so that nothing below depends on the working directory. */
 export function globalFlags(command: Command): GlobalFlags {
-  const flags = command.optsWithGlobals<GlobalFlags>();
-  return { ...flags, config: resolve(flags.config), stateDir: resolve(flags.stateDir) };
+  const flags = command.optsWithGlobals<GlobalFlags & { readonly keysDir: string }>();
+  const { config, stateDir, keysDir } = flags;
+  return {
+    ...flags,
+    config: resolve(config),
+    stateDir: resolve(stateDir),
+    keysDir: keysDir === '' ? undefined : resolve(keysDir),
+  };
 }
 
 /** Prints as JSON where `-o json` asked for it, else as text. */

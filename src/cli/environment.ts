@@ -22,6 +22,7 @@ export interface Environment {
 export const VARIABLES = {
   config: 'PLUMBLINE_CONFIG',
   stateDir: 'PLUMBLINE_STATE_DIR',
+  keysDir: 'PLUMBLINE_KEYS_DIR',
   listen: 'PLUMBLINE_LISTEN',
   listenHooks: 'PLUMBLINE_LISTEN_HOOKS',
   trustProxy: 'PLUMBLINE_TRUST_PROXY',

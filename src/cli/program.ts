@@ -74,6 +74,14 @@ export function createProgram(context: Context): Command {
     .addOption(global('stateDir', '--state-dir <path>', 'where ledger, keys and caches are kept', '.plumbline'))
     .addOption(
       global(
+        'keysDir',
+        '--keys-dir <path>',
+        'folder that holds hash.key and token, such as a mounted Secret; the state directory, where they are made, when empty',
+        '',
+      ),
+    )
+    .addOption(
+      global(
         'listen',
         '--listen <host:port>',
         'where metrics, health and API are served, for those inside',

@@ -20,6 +20,7 @@ export async function openSession(flags: GlobalFlags, context: Context): Promise
   const workshop = await openWorkshop({
     configPath: flags.config,
     stateDir: flags.stateDir,
+    ...(flags.keysDir === undefined ? {} : { keysDir: flags.keysDir }),
     installation: flags.installation,
     version: version(),
     environment: context.environment.variables,

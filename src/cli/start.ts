@@ -18,6 +18,7 @@ export function daemonOptions(flags: GlobalFlags, { environment }: Context): Dae
   return {
     configPath: flags.config,
     stateDir: flags.stateDir,
+    ...(flags.keysDir === undefined ? {} : { keysDir: flags.keysDir }),
     installation: flags.installation,
     listen: flags.listen,
     listenHooks: flags.listenHooks,

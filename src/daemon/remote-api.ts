@@ -13,12 +13,13 @@ const DaemonFile = z.object({
   address: z.string(),
   /** Where git pushes and events of platforms go. */
   hooks: z.string(),
+  /** The token of its API is in this file. */
+  tokenFile: z.string(),
   startedAt: z.string(),
 });
 export type DaemonFile = z.infer<typeof DaemonFile>;
 
 export const DAEMON_FILE = 'daemon.json';
-export const TOKEN_FILE = 'token';
 
 const ErrorAnswer = z.object({
   error: z.object({
@@ -51,7 +52,7 @@ export type RemoteApi = (method: 'GET' | 'POST' | 'DELETE', path: string, body?:
 export function remoteApi(stateDir: string): RemoteApi {
   const daemon = daemonOf(stateDir);
   if (daemon === undefined) throw unreachable(stateDir, undefined);
-  const token = tokenOf(stateDir);
+  const token = tokenOf(daemon.tokenFile);
   return async (method, path, body) => {
     const { statusCode, text } = await send(`${urlOf(daemon)}/api/v1${path}`, { method, token, body }).catch(
       (error: unknown) => {
@@ -71,11 +72,11 @@ export function remoteApi(stateDir: string): RemoteApi {
   };
 }
 
-function tokenOf(stateDir: string): string {
+function tokenOf(file: string): string {
   try {
-    return readFileSync(join(stateDir, TOKEN_FILE), 'utf8').trim();
+    return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw unreachable(stateDir, error);
+    throw unreachable(file, error);
   }
 }
 

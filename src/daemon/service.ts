@@ -1,13 +1,12 @@
 import { rmSync, writeFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { watch } from 'chokidar';
-import { generateToken } from '../secrets/keys.ts';
 import { startPublicListener } from '../gateway/public.ts';
 import { parseAddress, urlOf } from './address.ts';
 import { ExecutionPoller } from './executions.ts';
 import { Gateway } from './gateway.ts';
 import { startListener } from './listener.ts';
-import { DAEMON_FILE, TOKEN_FILE } from './remote-api.ts';
+import { DAEMON_FILE } from './remote-api.ts';
 import { SYSTEM_TIMERS } from './timers.ts';
 import { openWorkshop } from './workshop.ts';
 import type { ServiceOptions, Workshop } from './workshop.ts';
@@ -49,9 +48,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const hooksAddress = parseAddress(options.listenHooks);
   await using opening = new AsyncDisposableStack();
   const workshop = opening.use(await openWorkshop(options));
-  const { engine, log, metrics, secrets, operations, lock, plugins } = workshop;
-  const token = generateToken(join(options.stateDir, TOKEN_FILE));
-  secrets.hold(token);
+  const { engine, log, metrics, secrets, operations, lock, plugins, keys } = workshop;
   const timers = options.timers ?? SYSTEM_TIMERS;
   const { ledger } = engine.parts;
   const gateway = opening.use(new Gateway(engine, plugins));
@@ -75,7 +72,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const listener = opening.use(
     await startListener({
       address,
-      rootToken: token,
+      rootToken: keys.token,
       version: options.version,
       ledger,
       platforms: gateway.triggerable(() => poller.soon()),
@@ -103,7 +100,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   );
   const url = urlOf(listener);
   const hooksUrl = urlOf(hooks);
-  opening.defer(announce(options.stateDir, { ...listener, url, hooks: hooksUrl, startedAt: timers.now() }));
+  const { tokenFile } = keys;
+  opening.defer(announce(options.stateDir, { ...listener, url, hooks: hooksUrl, tokenFile, startedAt: timers.now() }));
   lock.announce({ listen: `${listener.host}:${listener.port}` });
   opening.use(watchConfiguration(options.configPath, () => void engine.reload()));
   gateway.start();
@@ -150,12 +148,13 @@ function announce(
     readonly port: number;
     readonly url: string;
     readonly hooks: string;
+    readonly tokenFile: string;
     readonly startedAt: number;
   },
 ): () => void {
   const file = join(stateDir, DAEMON_FILE);
-  const { host, port, url, hooks, startedAt } = daemon;
-  const told = { pid: process.pid, host, port, address: url, hooks, startedAt: new Date(startedAt).toISOString() };
+  const { url, startedAt, ...rest } = daemon;
+  const told = { pid: process.pid, ...rest, address: url, startedAt: new Date(startedAt).toISOString() };
   writeFileSync(`${file}.new`, `${JSON.stringify(told)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return () => rmSync(file, { force: true });

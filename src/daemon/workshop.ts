@@ -8,13 +8,14 @@ import { PluginHost } from '../plugins/plugin-host.ts';
 import { createLog } from '../report/log.ts';
 import type { Log, LogFormat, LogLevel } from '../report/log.ts';
 import { Metrics } from '../report/metrics.ts';
-import { loadHashKey } from '../secrets/keys.ts';
+import { KEY_FILES, openKeys } from '../secrets/keys.ts';
+import type { Keys } from '../secrets/keys.ts';
 import { Seal } from '../secrets/seal.ts';
 import { SecretStore } from '../secrets/store.ts';
 import { readConfiguration } from './configuration.ts';
 import { Engine } from './engine.ts';
 import { LocalOperations } from './local-operations.ts';
-import { DAEMON_FILE, TOKEN_FILE } from './remote-api.ts';
+import { DAEMON_FILE } from './remote-api.ts';
 import { SYSTEM_TIMERS } from './timers.ts';
 import type { Timers } from './timers.ts';
 
@@ -22,6 +23,8 @@ export interface ServiceOptions {
   /** File or folder of Platform and Sync documents. */
   readonly configPath: string;
   readonly stateDir: string;
+  /** Folder of `hash.key` and `token`, kept by somebody else; the state directory, where they are made, when absent. */
+  readonly keysDir?: string;
   /** Id of this installation, part of every owner. */
   readonly installation: string;
   readonly version: string;
@@ -36,8 +39,8 @@ export interface ServiceOptions {
 
 /** What plumbline keeps in its state directory for itself: no source's manifests may refer to it. */
 const OWN_FILES = [
-  'hash.key',
-  TOKEN_FILE,
+  KEY_FILES.hashKey,
+  KEY_FILES.token,
   DAEMON_FILE,
   'ledger.db',
   'ledger.db-wal',
@@ -55,6 +58,7 @@ export interface Workshop extends AsyncDisposable {
   readonly secrets: SecretStore;
   readonly lock: StateLock;
   readonly plugins: PluginHost;
+  readonly keys: Keys;
   /** Ends everything that is under way. */
   abort(reason: Error): void;
 }
@@ -67,12 +71,17 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
   const { stateDir, installation, environment, version, timers = SYSTEM_TIMERS } = options;
   await using opened = new AsyncDisposableStack();
   const lock = opened.use(StateLock.acquire(stateDir, { pid: process.pid, startedAt: timers.now() }));
-  const key = loadHashKey(join(stateDir, 'hash.key'));
+  const keys = openKeys(stateDir, options.keysDir);
+  const key = keys.hashKey;
   const secrets = new SecretStore({
     env: environment,
     hashKey: key,
-    reserved: OWN_FILES.map((name) => ({ file: join(stateDir, name) })),
+    reserved: [
+      ...OWN_FILES.map((name) => ({ file: join(stateDir, name) })),
+      ...(options.keysDir === undefined ? [] : [{ file: options.keysDir }]),
+    ],
   });
+  secrets.hold(keys.token);
   const redact = (text: string): string => secrets.redact(text);
   const log = createLog({
     level: options.logLevel,
@@ -124,6 +133,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
     secrets,
     lock,
     plugins,
+    keys,
     abort: (reason) => {
       abort.abort(reason);
       engine.queue.abort(reason);

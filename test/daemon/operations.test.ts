@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { chmod, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { ReconcilerError } from '../../src/errors.ts';
@@ -37,6 +39,22 @@ describe('operations over HTTP', function () {
   const status = async (name = 'orders') => (await at.operations.status({ sync: name })).syncs[0];
   const inventory = async () => (await status())?.inventory.map(({ key }) => key);
   const pass = () => at.operations.apply({ sync: 'orders' });
+
+  it('are let in by the token of the keys that somebody else keeps; none is made in the state directory', async () => {
+    await at.write({ 'keys/hash.key': '0a'.repeat(32), 'keys/token': 'given-token-'.repeat(4) });
+    const keysDir = join(at.place.dir, 'keys');
+    for (const name of ['hash.key', 'token']) await chmod(join(keysDir, name), 0o440);
+    await at.configure(platform('prod'), sync('orders', 'platform: prod, gracePeriod: 0s'));
+    const { url } = await at.start({ keysDir });
+    await at.tried();
+    expect(await inventory()).to.have.members(['Application/a', 'Integration/i']);
+    const asked = await fetch(`${url}/api/v1/status`, {
+      headers: { authorization: `Bearer ${'given-token-'.repeat(4)}` },
+    });
+    expect(asked.status).to.equal(200);
+    const kept = await readdir(at.place.state);
+    expect(kept).to.include('ledger.db').and.not.include('token').and.not.include('hash.key');
+  });
 
   it('release gives an object up and leaves it there, and the next pass leaves it alone', async () => {
     await start('prune: {enabled: false}');

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { generateToken, loadHashKey, tokenEquals } from '../../src/secrets/keys.ts';
+import { generateToken, loadHashKey, openKeys, tokenEquals } from '../../src/secrets/keys.ts';
 import { failureOf, temporaryFolders } from './folders.ts';
 
 describe('Key files', () => {
@@ -56,6 +57,51 @@ describe('Key files', () => {
     const below = join(folder(), 'file');
     writeFileSync(below, '');
     expect((await failureOf(() => loadHashKey(join(below, 'hash.key')))).code).to.equal('key-file-unusable');
+  });
+
+  it('that somebody else keeps are read and never made: raw, in base64 or in hexadecimal', async () => {
+    const given = folder();
+    const state = folder();
+    expect((await failureOf(() => openKeys(state, given))).code).to.equal('key-file-missing');
+    const key = randomBytes(32);
+    for (const text of [key, key.toString('base64'), `${key.toString('hex')}\n`]) {
+      const at = folder();
+      writeFileSync(join(at, 'hash.key'), text, { mode: 0o440 });
+      expect(openKeys(state, at).hashKey.equals(key)).to.equal(true);
+      expect(readdirSync(at)).to.deep.equal(['hash.key']);
+    }
+    for (const text of [key.subarray(1), key.subarray(1).toString('base64'), 'z'.repeat(64)]) {
+      const at = folder();
+      writeFileSync(join(at, 'hash.key'), text, { mode: 0o440 });
+      expect((await failureOf(() => openKeys(state, at))).code).to.equal('key-file-damaged');
+    }
+  });
+
+  it('that somebody else keeps bring the token along, or leave it to the state directory', () => {
+    const given = folder();
+    const state = folder();
+    writeFileSync(join(given, 'hash.key'), randomBytes(32), { mode: 0o440 });
+    const own = openKeys(state, given);
+    expect(own.tokenFile).to.equal(join(state, 'token'));
+    expect(readFileSync(own.tokenFile, 'utf8').trim()).to.equal(own.token);
+    writeFileSync(join(given, 'token'), 'a'.repeat(40), { mode: 0o440 });
+    expect(openKeys(state, given)).to.include({ token: 'a'.repeat(40), tokenFile: join(given, 'token') });
+  });
+
+  it('that somebody else keeps may be readable for the group, and for nobody beyond', async () => {
+    const given = folder();
+    const path = join(given, 'hash.key');
+    writeFileSync(path, randomBytes(32));
+    for (const mode of [0o644, 0o460, 0o444, 0o604]) {
+      chmodSync(path, mode);
+      const failure = await failureOf(() => openKeys(folder(), given));
+      expect(failure.code).to.equal('key-file-unsafe');
+      expect(failure.remedy).to.include('defaultMode 0440');
+    }
+    for (const mode of [0o440, 0o640, 0o400, 0o600]) {
+      chmodSync(path, mode);
+      expect(openKeys(folder(), given).hashKey).to.have.length(32);
+    }
   });
 
   it('hold a token that is made once, and compares equal only to itself', () => {
