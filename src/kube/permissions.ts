@@ -1,0 +1,35 @@
+/** One rule of a Role or ClusterRole. */
+export interface PolicyRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+const GROUP = 'plumbline.dev';
+
+/**
+ * Everything that the daemon asks of the API server, by where it is needed. The chart grants exactly this, and the tests run the
+ * daemon with nothing more.
+ */
+export const PERMISSIONS: {
+  /** In the namespaces that are watched, or in the whole cluster. */
+  readonly watched: readonly PolicyRule[];
+  /**
+   * In the namespaces whose Secrets may be used. With `get` alone a Secret is read at each pass that needs it; with `list` and `watch`
+   * it is followed, and nothing is asked at rest.
+   */
+  readonly secrets: readonly PolicyRule[];
+  /** In the daemon's own namespace. */
+  readonly own: readonly PolicyRule[];
+} = {
+  watched: [
+    { apiGroups: [GROUP], resources: ['*'], verbs: ['get', 'list', 'watch'] },
+    // Finalizers are metadata: they take the right to patch the object itself.
+    { apiGroups: [GROUP], resources: ['syncs', 'platforms'], verbs: ['patch'] },
+    { apiGroups: [GROUP], resources: ['*/status'], verbs: ['patch'] },
+    { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] },
+  ],
+  secrets: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'watch'] }],
+  own: [],
+};
