@@ -38,6 +38,7 @@ export const AccessGrant = z.strictObject({
             seen.add(user);
           }
         })
+        .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['user'] })
         .describe('Who holds the role.'),
       scope: Scope.prefault({ platform: true }).describe(
         'On what the role holds: application, workflow, data or platform.',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AnyObject, refusal, Text } from './fields.ts';
+import { AnyObject, clusterRules, refusal, Text } from './fields.ts';
 import type { JsonObject } from './manifest.ts';
 import { ApiVersion, Metadata } from './metadata.ts';
 
@@ -14,6 +14,15 @@ const Permission = z
     fields: z.array(Text).describe('Fields of the collection; all when absent; only on data.').optional(),
     where: AnyObject.describe("Condition on records in the platform's own terms; only on data.").optional(),
   })
+  .meta(
+    clusterRules(
+      { rule: "self.on != 'data' || has(self.collection)", message: 'A permission on data needs its collection.' },
+      {
+        rule: "self.on == 'data' || !(has(self.collection) || has(self.fields) || has(self.where))",
+        message: 'Only a permission on data has collection, fields and where.',
+      },
+    ),
+  )
   .check((context) => {
     const { on, collection, fields, where } = context.value;
     const add = (name: string, message: string, remedy: string): void => {

@@ -16,6 +16,7 @@ import { CONFIGURATION_SCHEMAS, KINDS_NOT_ENFORCED } from './schemas.ts';
 import type { ConfigurationKind } from './schemas.ts';
 import { foldName } from './slug.ts';
 import { didYouMean } from './suggest.ts';
+import { outOfPlace } from './surroundings.ts';
 import type { Sync } from './sync.ts';
 import { parseTrees } from './yaml-tree.ts';
 import type { Tree } from './yaml-tree.ts';
@@ -98,6 +99,8 @@ function readEntry(file: string, tree: Tree, problems: Problem[]): Entry | undef
       problems.push({ origin: originOf(file, tree, path), message, remedy, severity: 'error', ...key });
     return undefined;
   }
+  for (const { path, message, remedy } of outOfPlace(kind, value, 'files'))
+    problems.push({ origin: originOf(file, tree, path), message, remedy, severity: 'error', ...key });
   return {
     kind,
     name: typeof name === 'string' ? name : '',

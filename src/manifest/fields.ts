@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { SecretRef } from '../secrets/secrets.ts';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
 import { NAME_PATTERN } from './slug.ts';
 
@@ -18,9 +19,16 @@ export function notEnforced(remedy: string): z.ZodOptional<z.ZodNever> {
     .describe('Not enforced by this version yet: refused.');
 }
 
+/** Rules that the API server enforces on custom resources, where the schema itself cannot say them: CEL expressions. */
+export function clusterRules(...rules: readonly { readonly rule: string; readonly message: string }[]) {
+  return { 'x-kubernetes-validations': rules };
+}
+
 /** An object in which exactly one of `names` is given. */
 export function exactlyOne<Shape extends z.ZodObject>(shape: Shape, names: readonly string[]): Shape {
-  return shape.check((context) => {
+  const rule = `[${names.map((name) => `has(self.${name})`).join(', ')}].filter(given, given).size() == 1`;
+  const message = `Give exactly one of ${names.join(' | ')}.`;
+  return shape.meta(clusterRules({ rule, message })).check((context) => {
     const given = names.filter((name) => (context.value as Record<string, unknown>)[name] !== undefined);
     if (given.length === 1) return;
     const list = names.join(' | ');
@@ -66,21 +74,30 @@ export const EventPattern = z.string().regex(/^(\*|[a-z0-9][a-z0-9_-]*(\.[a-z0-9
 /** A text that says something. */
 export const Text = z.string().min(1, { error: refusal('is empty', 'Write a value, or leave the field out.') });
 
+/** One key of a Secret or ConfigMap. */
+export const KeyRef = z.strictObject({
+  name: Text.max(253).describe('Name of the Secret or ConfigMap.'),
+  key: Text.max(253).describe('Key in its data.'),
+});
+
 const SecretSource = exactlyOne(
   z.strictObject({
     env: Text.describe('Name of the environment variable that holds the value.').optional(),
     file: Text.describe('Path of the file that holds the value.').optional(),
-    secretKeyRef: notEnforced('Use env or file; references into a cluster come with the cluster source.'),
+    secretKeyRef: KeyRef.describe('A key of a Secret in the namespace of the Sync or custom resource.').optional(),
     sops: notEnforced('Use env or file, and let your deployment decrypt.'),
   }),
-  ['env', 'file'],
-).transform((source): { readonly env: string } | { readonly file: string } =>
-  source.env === undefined ? { file: source.file ?? '' } : { env: source.env },
-);
+  ['env', 'file', 'secretKeyRef'],
+).transform((source): SecretRef => {
+  if (source.env !== undefined) return { env: source.env };
+  return source.secretKeyRef === undefined ? { file: source.file ?? '' } : { secretKeyRef: source.secretKeyRef };
+});
 
 /** A secret by reference: where the value is kept, never the value. */
 export const Secret = z.strictObject({
-  valueFrom: SecretSource.describe('Where the value is kept: env or file. Values are never written into a manifest.'),
+  valueFrom: SecretSource.describe(
+    'Where the value is kept: env, file or secretKeyRef. Values are never written into a manifest.',
+  ),
 });
 
 /** Any JSON, for parts whose shape is the platform's own. */

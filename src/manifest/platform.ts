@@ -1,19 +1,27 @@
 import { z } from 'zod';
-import { Duration, EventPattern, exactlyOne, notEnforced, refusal, Secret, Text } from './fields.ts';
+import { clusterRules, Duration, EventPattern, exactlyOne, notEnforced, refusal, Secret, Text } from './fields.ts';
 import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
 
-const Url = z.string().refine(
-  (text) => {
-    const url = URL.parse(text);
-    return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
-  },
-  {
-    error: refusal(
-      'is not an http or https URL without credentials',
-      'Write it such as https://automation.example.com, and credentials under spec.auth.',
-    ),
-  },
-);
+const Url = z
+  .string()
+  .meta(
+    clusterRules({
+      rule: "self.matches('^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+([/?#].*)?$')",
+      message: 'Write an http or https URL without credentials, which belong under spec.auth.',
+    }),
+  )
+  .refine(
+    (text) => {
+      const url = URL.parse(text);
+      return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+    },
+    {
+      error: refusal(
+        'is not an http or https URL without credentials',
+        'Write it such as https://automation.example.com, and credentials under spec.auth.',
+      ),
+    },
+  );
 
 const Limits = z
   .strictObject({
@@ -64,7 +72,12 @@ export const Platform = z.strictObject({
   metadata: ConfigurationMetadata.describe('Identity, labels and annotations.'),
   spec: exactlyOne(
     z.strictObject({
-      driver: Text.describe('The driver that speaks to it, such as node-red.'),
+      driver: Text.meta(
+        clusterRules({
+          rule: 'self == oldSelf',
+          message: 'The driver cannot be changed: delete this Platform and create another, or give it another name.',
+        }),
+      ).describe('The driver that speaks to it, such as node-red.'),
       url: Url.describe('Where its API is; absent when Plumbline hosts it.').optional(),
       hosted: z
         .strictObject({
@@ -79,12 +92,20 @@ export const Platform = z.strictObject({
         .optional(),
       auth: z
         .object({ username: Text.describe('Name to log in with.').optional() })
-        .catchall(Secret)
+        .catchall(Secret.describe('A credential, by reference.'))
         .prefault({})
         .describe('Credentials by the names that the driver declares (token, password, …), each by reference.'),
       limits: Limits,
       events: Events.optional(),
       webhooks: Webhooks,
+      allowedNamespaces: z
+        .array(
+          z.string().regex(/^(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/, {
+            error: refusal('is not a namespace', 'Write its name, or * for all.'),
+          }),
+        )
+        .describe('Other namespaces of a cluster whose Syncs may use this Platform; * for all; none when absent.')
+        .optional(),
       encryption: notEnforced('Remove it until data classification is enforced.'),
     }),
     ['url', 'hosted'],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AnyObject, Duration, EventPattern, Name, refusal, Text } from './fields.ts';
+import { AnyObject, clusterRules, Duration, EventPattern, Name, refusal, Text } from './fields.ts';
 import { KINDS } from './manifest.ts';
 import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
 
@@ -81,6 +81,12 @@ export const Plugin = z.strictObject({
       );
       context.issues.push({ code: 'custom', input: context.value, path: [], message });
     })
+    .meta(
+      clusterRules({
+        rule: 'has(self.triggers) || has(self.changes) || (has(self.events) && size(self.events) > 0)',
+        message: 'Add triggers, changes, or the types of events that the plugin wants.',
+      }),
+    )
     .describe('What it is asked about, and what it may use.'),
 });
 export type Plugin = z.infer<typeof Plugin>;

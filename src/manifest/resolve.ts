@@ -1,6 +1,6 @@
 import type { Origin, Problem } from '../errors.ts';
 import type { SecretRef, SecretScope } from '../secrets/secrets.ts';
-import { checkVariable, locate } from '../secrets/scope.ts';
+import { checkVariable, locate, namespaceOfSecret } from '../secrets/scope.ts';
 import { ReconcilerError } from '../errors.ts';
 import type { DefinitionSource, Doc, Layers, Reference } from './doc.ts';
 import type { FileContext } from './files.ts';
@@ -180,7 +180,8 @@ function forbiddenSecrets(layers: Layers, secrets: readonly SecretUse[], context
   return secrets.flatMap(({ ref, path }): Problem[] => {
     try {
       if ('env' in ref) checkVariable(ref.env, secretScope, NO_RESERVED);
-      else locate(ref.file, secretScope);
+      else if ('file' in ref) locate(ref.file, secretScope);
+      else namespaceOfSecret(ref.secretKeyRef.name, secretScope);
       return [];
     } catch (error) {
       if (!(error instanceof ReconcilerError)) throw error;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Name, Pointer, refusal, Text } from './fields.ts';
+import { clusterRules, Name, Pointer, refusal, Text } from './fields.ts';
 import { ApiVersion, Metadata } from './metadata.ts';
 import { isObjective, OBJECTIVE_NAMES, OBJECTIVES, readTarget, SELECTED_KINDS } from './objective.ts';
 import type { ObjectiveName, SelectedKind } from './objective.ts';
@@ -44,6 +44,12 @@ const Selector = z
     const message = refusal('only one of names | matchLabels can be given', 'Give one of them, or neither for all.');
     issues.push({ code: 'custom', input: value, path: ['matchLabels'], message });
   })
+  .meta(
+    clusterRules({
+      rule: '!(has(self.names) && has(self.matchLabels))',
+      message: 'Give names or matchLabels, or neither for all.',
+    }),
+  )
   .prefault({})
   .describe(
     'What is measured, each object by itself; all objects of the kind when neither names nor labels are given.',
@@ -82,6 +88,7 @@ export const ServiceLevel = z.strictObject({
           const message = refusal('is empty', `Give at least one of ${OBJECTIVE_NAMES.join(', ')}.`);
           issues.push({ code: 'custom', input: value, path: [], message });
         })
+        .meta({ minProperties: 1 })
         .describe('What is promised, such as {successRate: "> 99%"}.'),
       alerts: Alerts,
       minimumTraffic: z

@@ -1,16 +1,5 @@
 import { z } from 'zod';
-import {
-  Cron,
-  Duration,
-  exactlyOne,
-  Name,
-  NOT_ENFORCED,
-  notEnforced,
-  refusal,
-  Secret,
-  Text,
-  TimeZone,
-} from './fields.ts';
+import { Cron, Duration, exactlyOne, Name, NOT_ENFORCED, refusal, Secret, Text, TimeZone } from './fields.ts';
 import { KINDS } from './manifest.ts';
 import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
 
@@ -32,7 +21,7 @@ const Ref = exactlyOne(
 
 const KnownHosts = exactlyOne(
   z.strictObject({
-    text: Text.describe('Lines as in a known_hosts file.').optional(),
+    text: Text.max(65_536).describe('Lines as in a known_hosts file.').optional(),
     file: Text.describe('Path of a known_hosts file.').optional(),
   }),
   ['text', 'file'],
@@ -69,9 +58,17 @@ const Source = exactlyOne(
       .strictObject({ path: Text.describe('Folder, relative to the configuration file.') })
       .describe('A folder on this machine, for local work.')
       .optional(),
-    cluster: notEnforced('Use git or folder.'),
+    cluster: z
+      .strictObject({
+        matchLabels: z
+          .record(z.string(), z.string())
+          .prefault({})
+          .describe('Labels that a custom resource must carry, all of them.'),
+      })
+      .describe("Custom resources of the Sync's own namespace; only of a Sync that is one itself.")
+      .optional(),
   }),
-  ['git', 'folder'],
+  ['git', 'folder', 'cluster'],
 );
 
 const CapText = refusal('is not a cap', 'Write a whole number such as 5, or a percentage such as 10%.');
@@ -120,8 +117,11 @@ export const Sync = z.strictObject({
   metadata: ConfigurationMetadata.describe('Identity, labels and annotations.'),
   spec: exactlyOne(
     z.strictObject({
-      source: Source.describe('Where desired state is read: git or folder.'),
+      source: Source.describe('Where desired state is read: git, folder or cluster.'),
       platform: Name.describe('Name of the Platform.').optional(),
+      platformNamespace: Name.describe(
+        'Namespace of the Platform in a cluster, which has to allow that of the Sync; its own when absent.',
+      ).optional(),
       platformSelector: z
         .strictObject({
           matchLabels: z.record(z.string(), z.string()).describe('Labels that a Platform must carry, all of them.'),
@@ -172,6 +172,12 @@ export const Sync = z.strictObject({
             .prefault([])
             .describe('Environment variables that manifests may refer to, by name or pattern with *.'),
           dir: Text.describe('Folder below which manifests may refer to files; none when absent.').optional(),
+          names: z
+            .array(Text.max(253))
+            .describe(
+              "Secrets of the Sync's namespace that manifests may refer to, by name or pattern with *; of source.cluster all when absent, else none.",
+            )
+            .optional(),
         })
         .prefault({})
         .describe('What manifests of this source may refer to; nothing by default.'),

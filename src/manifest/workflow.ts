@@ -1,11 +1,16 @@
 import { z } from 'zod';
-import { exactlyOne, Name, notEnforced, Pointer, Text } from './fields.ts';
+import { exactlyOne, KeyRef, Name, Pointer, refusal, Text } from './fields.ts';
 import { ApiVersion, Metadata } from './metadata.ts';
 import type { JsonValue } from './manifest.ts';
 
 const DefinitionFile = Text.regex(/\.json$/i, {
   error: 'is not the name of a JSON file\nKeep the definition in a file that ends in .json.',
 });
+
+const ONLY_IN_CLUSTER = refusal(
+  'is for custom resources, which a Sync reads by source.cluster',
+  'Use file with a file of this source.',
+);
 
 /** A flow, scenario or automation in the platform's own format. */
 export const Workflow = z.strictObject({
@@ -20,11 +25,18 @@ export const Workflow = z.strictObject({
       active: z.boolean().describe('Whether it runs; absent: left as it is on the platform.').optional(),
       format: Text.describe("Format of the definition; the platform's driver when absent.").optional(),
       definition: z.json().describe("The definition in the platform's own format.").optional(),
-      definitionFrom: z
-        .strictObject({
-          file: DefinitionFile.describe('JSON file of the definition, relative to the file that says so.'),
-          configMapKeyRef: notEnforced('Use file; references into a cluster come with the cluster source.'),
-        })
+      definitionFrom: exactlyOne(
+        z.strictObject({
+          file: DefinitionFile.describe('JSON file of the definition, relative to the file that says so.').optional(),
+          // The cluster source puts a file in its place before anything is read.
+          configMapKeyRef: KeyRef.check(({ value, issues }) => {
+            issues.push({ code: 'custom', input: value, path: [], message: ONLY_IN_CLUSTER });
+          })
+            .describe('A key of a ConfigMap in the namespace of the custom resource, JSON of the definition.')
+            .optional(),
+        }),
+        ['file', 'configMapKeyRef'],
+      )
         .describe('Where the definition is kept.')
         .optional(),
       template: z.boolean().default(false).describe('Whether ${variables} are replaced inside the definition too.'),

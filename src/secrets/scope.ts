@@ -28,6 +28,7 @@ function matchesPattern(name: string, pattern: string): boolean {
  */
 export function checkVariable(name: string, scope: SecretScope, reserved: ReadonlySet<string>): void {
   if (scope.kind === 'configuration') return;
+  if (scope.kind === 'namespace') throw notOfCluster(`environment variable ${name}`);
   const named = scope.env.includes(name);
   // A pattern never widens to what configuration uses itself; only the full name in the Sync shares that.
   const allowed = named || (!reserved.has(name) && scope.env.some((pattern) => matchesPattern(name, pattern)));
@@ -44,6 +45,7 @@ export function checkVariable(name: string, scope: SecretScope, reserved: Readon
  */
 export function locate(file: string, scope: SecretScope): string {
   if (scope.kind === 'configuration') return resolve(scope.baseDir, file);
+  if (scope.kind === 'namespace') throw notOfCluster(`file ${file}`);
   if (scope.dir === undefined) {
     throw forbidden(
       `The file ${file} cannot be referred to: the Sync allows its manifests no secret files.`,
@@ -53,6 +55,33 @@ export function locate(file: string, scope: SecretScope): string {
   const located = isAbsolute(file) ? resolve(file) : resolve(scope.dir, file);
   if (!isBelow(located, resolve(scope.dir)) || file.includes('\0')) throw outside(file, scope.dir);
   return located;
+}
+
+/**
+ * The namespace in which a Secret is looked for, if the scope reaches it.
+ * @throws ReconcilerError 'never' (`secret-forbidden`)
+ */
+export function namespaceOfSecret(name: string, scope: SecretScope): string {
+  if (scope.kind === 'namespace') return scope.namespace;
+  if (scope.kind === 'configuration' || scope.cluster === undefined) {
+    throw forbidden(
+      `The Secret ${name} cannot be referred to from here: Secrets are those of a custom resource's namespace.`,
+      'Use valueFrom.env or valueFrom.file, or make the Sync a custom resource in a cluster.',
+    );
+  }
+  const { namespace, names } = scope.cluster;
+  if (names.some((pattern) => matchesPattern(name, pattern))) return namespace;
+  throw forbidden(
+    `The Secret ${name} is not among those that manifests of this source may refer to (${list(names)}).`,
+    `Use one that the Sync allows, or add ${name} to the Sync's \`spec.secrets.names\`.`,
+  );
+}
+
+function notOfCluster(what: string): ReconcilerError {
+  return forbidden(
+    `The ${what} is the daemon's own, and a custom resource cannot refer to it.`,
+    'Use valueFrom.secretKeyRef with a Secret of the same namespace.',
+  );
 }
 
 /** The refusal of a file that lies outside of what a source may read; the same whether or not it exists. */

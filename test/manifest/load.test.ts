@@ -88,11 +88,9 @@ describe('loading manifests', () => {
     };
     await notYet(yaml('Application', 'a', 'spec: {classification: internal}'));
     await notYet(yaml('Integration', 'i', 'spec: {type: x, code: {}, schedule: "* * * * *", records: {}}'), 3);
-    await notYet(
-      yaml('Integration', 'i', 'spec: {type: x, secrets: {a: {valueFrom: {secretKeyRef: {name: a, key: b}}}}}'),
-    );
     await notYet(yaml('Integration', 'i', 'spec: {type: x, secrets: {a: {valueFrom: {sops: {file: a, key: b}}}}}'));
-    await notYet(yaml('Workflow', 'w', 'spec: {definitionFrom: {configMapKeyRef: {name: a, key: b}}}'));
+    const inCluster = yaml('Workflow', 'w', 'spec: {definitionFrom: {configMapKeyRef: {name: a, key: b}}}');
+    expect(told(await load({ 'a.yaml': inCluster })).join()).to.match(/configMapKeyRef is for custom resources/);
     for (const kind of ['DataClassification', 'Policy']) await notYet(yaml(kind, 'x', 'spec: {}'));
   });
 

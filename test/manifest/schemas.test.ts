@@ -132,7 +132,7 @@ describe('configuration', () => {
       /spec.source.git.webhook.provider/,
     );
     expect(lines(yaml('Sync', 'a', 'spec: {source: {cluster: {}}, platform: prod}'))).to.match(
-      /spec.source.cluster is not enforced by this version yet/,
+      /spec.source.cluster has no meaning in a configuration file/,
     );
     expect(lines(yaml('Platform', 'p', 'spec: {driver: x, url: "http://u:p@x", encryption: [], events: {}}'))).to.match(
       /spec.url is not an http[^]*spec.encryption is not enforced[^]*spec.events.secret/,
