@@ -18,6 +18,20 @@ const SHORT_NAMES: Readonly<Partial<Record<AnyKind, string>>> = {
   ServiceLevel: 'plsl',
 };
 
+const ABOUT: Readonly<Partial<Record<AnyKind, string>>> = {
+  Application: 'A group of workflows that belong together. A Sync with source.cluster applies it.',
+  AccessRole: 'What its holders may do on a platform. A Sync with source.cluster applies it.',
+  AccessGrant: 'Who holds a role, on what, and until when. A Sync with source.cluster applies it.',
+  Integration: 'A connection that workflows use: a credential, a config node. A Sync with source.cluster applies it.',
+  Workflow: "A flow, scenario or automation in the platform's own format. A Sync with source.cluster applies it.",
+  Webhook: 'Events of a platform, delivered by HTTP to whoever wants to know. A Sync with source.cluster applies it.',
+  ServiceLevel: 'Objectives that workflows are held to. A Sync with source.cluster applies it.',
+  Platform: 'One instance of a low-code platform: where it is, and how it is spoken to.',
+  Sync: 'This source, onto that platform, on these terms. "kubectl describe" tells how it stands and what to do.',
+  Plugin:
+    "Foreign code that is asked before things are done; counts only in the namespace of Plumbline's own installation.",
+};
+
 const READY = condition('Ready');
 const AGE = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 const SINCE = {
@@ -109,7 +123,7 @@ function schemaOf(kind: AnyKind, authFields: readonly string[]): JsonObject {
   };
   return {
     type: 'object',
-    description: SCHEMAS[kind].description ?? String(described['description'] ?? ''),
+    description: ABOUT[kind] ?? `A ${kind}, as it is meant to stand on a platform.`,
     properties: {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },

@@ -57,7 +57,7 @@ function withoutUntyped(schema: JsonObject): JsonObject {
     return !isObject(field) || (field['type'] === undefined && field['x-kubernetes-int-or-string'] === undefined);
   };
   if (!Array.isArray(rules)) return schema;
-  const named = rules.filter(isObject).map(({ rule }) => namesIn(String(rule)));
+  const named = rules.filter(isObject).map(({ rule }) => namesIn(JSON.stringify(rule)));
   if (!named.flat().some(untyped)) return schema;
   return { ...rest, oneOf: named.flat().map((name) => ({ required: [name] })) };
 }
@@ -71,7 +71,8 @@ function descriptionOf(schema: JsonObject): JsonObject {
   const told = typeof value === 'object' && value !== null && Object.keys(value).length === 0 ? undefined : value;
   const written = typeof told === 'string' ? told : JSON.stringify(told);
   const known = told === undefined || told === '' ? '' : ` Default: ${written}.`;
-  return description === '' && known === '' ? {} : { description: `${String(description)}${known}`.trim() };
+  const about = typeof description === 'string' ? description : '';
+  return about === '' && known === '' ? {} : { description: `${about}${known}`.trim() };
 }
 
 function objectOf(schema: JsonObject, open: OpenFields, path: string): JsonObject {
