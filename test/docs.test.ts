@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { parse } from 'yaml';
 import { EXIT } from '../src/cli/exit-codes.ts';
 import { configurationProblems, readConfiguration } from '../src/daemon/configuration.ts';
 import { DRIVERS } from '../src/drivers/index.ts';
@@ -162,6 +163,15 @@ describe('the README', () => {
     for (const [index, text] of marked('yaml configuration').entries()) {
       for (const { path, text: code } of plugins) write(join(`configuration-${index}`, path), code);
       const problems = await configurationProblems(write(`configuration-${index}/plumbline.yaml`, text));
+      expect(problems.map(formatProblem)).to.deep.equal([]);
+    }
+  });
+
+  it('shows values of the chart whose configuration has no problems', async () => {
+    for (const [index, text] of marked('yaml values').entries()) {
+      const { configuration } = parse(text) as { readonly configuration: { readonly documents: readonly unknown[] } };
+      const documents = configuration.documents.map((document) => JSON.stringify(document)).join('\n---\n');
+      const problems = await configurationProblems(write(`values-${index}/plumbline.yaml`, documents));
       expect(problems.map(formatProblem)).to.deep.equal([]);
     }
   });
