@@ -179,8 +179,9 @@ async function ready(
   { children, log }: { readonly children: readonly ChildProcess[]; readonly log: () => string },
 ): Promise<void> {
   const deadline = Date.now() + READY;
-  // Asked by a program of the system: the certificate is the server's own and this process trusts no such thing.
-  const args = ['-sk', '-m', '5', '-H', `Authorization: Bearer ${token}`, `${url}/readyz`];
+  // Asked by a program of the system: the certificate is the server's own and this process trusts no such thing. Not for long: while
+  // it is waited for, nobody reads what the server prints, and a server that cannot print answers nobody.
+  const args = ['-sk', '--max-time', '2', '-m', '5', '-H', `Authorization: Bearer ${token}`, `${url}/readyz`];
   while (Date.now() < deadline && children.every(({ exitCode }) => exitCode === null)) {
     if (spawnSync('curl', args, { encoding: 'utf8' }).stdout === 'ok') return;
     await pause(150);
