@@ -1,10 +1,13 @@
 import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { JsonObject, JsonValue } from '../../src/manifest/manifest.ts';
 import type { PassReport } from '../../src/report/pass-report.ts';
 import { N8nClient } from '../drivers/n8n/client.ts';
 import { N8nDesk, changesIn, troubles } from '../drivers/n8n/desk.ts';
 import { startN8n } from '../drivers/n8n/server.ts';
+import { importByCommand } from './n8n-import.ts';
+import type { Imported } from './n8n-import.ts';
 
 /** How often applying and bare requests are compared. */
 const TURNS = 3;
@@ -28,6 +31,8 @@ export interface CorpusFigures {
   /** Milliseconds and requests of a pass that finds nothing to do. */
   readonly quiet: number;
   readonly quietRequests: readonly string[];
+  /** The same by n8n's own `import:workflow`: the files as they are, and as n8n takes them. */
+  readonly command: { readonly raw: Imported; readonly cleaned: Imported };
 }
 
 /**
@@ -70,6 +75,7 @@ export async function benchN8n(args: readonly string[]): Promise<CorpusFigures> 
     await using again = deskAt();
     turns.push({ bare, applying: (await again.pass()).durations['apply'] ?? 0 });
   }
+  const command = await importByCommand(resolve(corpus), bodies);
   const figures: CorpusFigures = {
     files: files.length,
     accepted: rows.filter(({ accepted }) => accepted).length,
@@ -77,6 +83,7 @@ export async function benchN8n(args: readonly string[]): Promise<CorpusFigures> 
     turns,
     quiet,
     quietRequests,
+    command,
   };
   report(figures);
   return figures;
@@ -123,11 +130,21 @@ async function createBare(client: N8nClient, bodies: readonly JsonValue[]): Prom
 }
 
 function report(figures: CorpusFigures): void {
-  const { files, accepted, left, turns, quiet, quietRequests } = figures;
+  const { files, accepted, left, turns, quiet, quietRequests, command } = figures;
   const ms = (value: number): string => `${value.toFixed(0)} ms`;
   const found = left.length === 0 ? 'nothing to do' : left.slice(0, 5).join(', ');
   console.log(`\n${accepted} of ${files} accepted; a second plan finds ${found}`);
   for (const { applying, bare } of turns)
     console.log(`applying ${ms(applying)}, bare requests ${ms(bare)}: ${(applying / bare).toFixed(2)} x`);
   console.log(`quiet pass ${ms(quiet)}, requests: ${quietRequests.join(', ')}`);
+  const line = (tool: string, of: object): void => console.log(JSON.stringify({ bench: 'n8n', tool, files, ...of }));
+  const best = (of: 'applying' | 'bare'): number => Math.round(Math.min(...turns.map((turn) => turn[of])));
+  line('plumbline', { accepted, milliseconds: best('applying') });
+  line('bare requests, four at a time', { accepted, milliseconds: best('bare') });
+  for (const [what, { imported, took, said }] of Object.entries(command))
+    line(`n8n import:workflow, ${what} files`, {
+      accepted: imported,
+      milliseconds: Math.round(took),
+      ...(said === undefined ? {} : { said }),
+    });
 }

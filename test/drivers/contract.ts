@@ -2,6 +2,7 @@ import { describeFailures } from './contract-failures.ts';
 import type { CaseName, DriverHarness, RunningPlatform } from './contract-harness.ts';
 import { describeListing } from './contract-listing.ts';
 import { describeOwnership } from './contract-ownership.ts';
+import { describePasses } from './contract-passes.ts';
 import { describeSecrets } from './contract-secrets.ts';
 import { describeWrites } from './contract-writes.ts';
 import { FaultProxy } from './fault-proxy.ts';
@@ -54,6 +55,7 @@ export function describeDriverContract(name: string, harness: DriverHarness): vo
     describeListing(bench);
     describeSecrets(bench);
     describeFailures(bench);
+    describePasses(bench);
   });
 }
 

@@ -43,11 +43,17 @@ export interface Rule {
   readonly nth?: number;
   /** How often it strikes (default: once). */
   readonly times?: number;
-  readonly action: Action;
+  /** Only this part of what matches, 0 to 1, chosen by a generator that `seed` starts: the same in every run. */
+  readonly share?: number;
+  readonly seed?: number;
+  /** What befalls it; of several, one after the other. */
+  readonly action?: Action | undefined;
+  readonly actions?: readonly Action[];
 }
 
 interface Armed {
   readonly rule: Rule;
+  readonly chance: () => number;
   seen: number;
   struck: number;
 }
@@ -57,7 +63,7 @@ export class FaultRules {
   readonly #armed: Armed[] = [];
 
   add(...rules: readonly Rule[]): void {
-    this.#armed.push(...rules.map((rule) => ({ rule, seen: 0, struck: 0 })));
+    this.#armed.push(...rules.map((rule) => ({ rule, chance: generator(rule.seed ?? 1), seen: 0, struck: 0 })));
   }
 
   clear(): void {
@@ -76,8 +82,10 @@ export class FaultRules {
       armed.seen += 1;
       if (action !== undefined) continue;
       if (armed.seen < (armed.rule.nth ?? 1) || armed.struck >= (armed.rule.times ?? 1)) continue;
+      if (armed.chance() >= (armed.rule.share ?? 1)) continue;
+      const { actions = [] } = armed.rule;
+      action = armed.rule.action ?? actions[armed.struck % actions.length];
       armed.struck += 1;
-      action = armed.rule.action;
     }
     return action;
   }
@@ -90,4 +98,13 @@ function matches(rule: Rule, request: Request): boolean {
 
 export function isRead({ method }: Request): boolean {
   return method === 'GET' || method === 'HEAD';
+}
+
+/** Numbers from 0 to 1 that look random (a linear congruential generator). */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
 }

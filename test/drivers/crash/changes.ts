@@ -14,10 +14,16 @@ export interface Dialect {
   /** An Integration's type and settings. */
   integration(port: number): { readonly type: string; readonly settings: JsonObject; readonly secret: string };
   permissions(wide: boolean): JsonValue;
+  /** Kinds that the platform holds; all when absent. */
+  readonly kinds?: readonly RequestedKind[];
+  /** Whether an Application has nothing but a title that could change. */
+  readonly bareApplications?: true;
+  /** Whether a workflow runs; every one when absent. */
+  runs?(number: number): boolean;
 }
 
 /** Webhooks are kept in the ledger, which these passes are killed over: no request to a platform is sent for them. */
-type RequestedKind = Exclude<Kind, 'Webhook' | 'ServiceLevel'>;
+export type RequestedKind = Exclude<Kind, 'Webhook' | 'ServiceLevel'>;
 
 interface Revision {
   readonly name: 'before' | 'after';
@@ -51,7 +57,25 @@ const CHANGED: Readonly<Record<RequestedKind, readonly [number, number]>> = {
   Workflow: [3, 10],
   AccessGrant: [5, 8],
 };
-export const CHANGES = 50;
+/** How many changes lead from "before" to "after", and how many of them take something away. */
+export function countsOf(dialect: Dialect): { readonly changes: number; readonly removed: number } {
+  const kinds = dialect.kinds ?? ALL;
+  const between = (of: readonly [number, number], to: readonly [number, number]): number => to[0] - of[0];
+  const removed = sum(kinds.map((kind) => between(BEFORE.numbers[kind], AFTER.numbers[kind])));
+  const created = sum(kinds.map((kind) => AFTER.numbers[kind][1] - BEFORE.numbers[kind][1]));
+  const changed = kinds.filter((kind) => kind !== 'Application' || dialect.bareApplications !== true);
+  return { changes: removed + created + sum(changed.map((kind) => size(CHANGED[kind]))), removed };
+}
+
+const ALL: readonly RequestedKind[] = ['Application', 'AccessRole', 'Integration', 'Workflow', 'AccessGrant'];
+
+function size([first, last]: readonly [number, number]): number {
+  return last - first + 1;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}
 
 /** Secrets of all integrations; "after" rotates the one of number 3. */
 export function environmentOf(name: 'before' | 'after'): Environment {
@@ -67,10 +91,8 @@ export async function writeRevision(folder: string, name: 'before' | 'after', di
   const revision = name === 'before' ? BEFORE : AFTER;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for (const [kind, [first, last]] of Object.entries(revision.numbers) as [
-    RequestedKind,
-    readonly [number, number],
-  ][]) {
+  for (const kind of dialect.kinds ?? ALL) {
+    const [first, last] = revision.numbers[kind];
     const [from, to] = CHANGED[kind];
     const documents: string[] = [];
     for (let number = first; number <= last; number += 1) {
@@ -101,7 +123,8 @@ function specOf(
   // What refers and what is referred to go and come together: nothing refers to a number that its revision lacks.
   const low = (of: RequestedKind): string => nameOf(of, number <= 2 && of !== 'Workflow' ? 1 : 4);
   const word = changed ? 'changed' : 'first';
-  if (kind === 'Application') return { title: `Application ${number}`, owner: word };
+  if (kind === 'Application')
+    return { title: `Application ${number}`, ...(dialect.bareApplications === true ? {} : { owner: word }) };
   if (kind === 'AccessRole') return { title: `Role ${number}`, permissions: dialect.permissions(changed) };
   if (kind === 'Integration') {
     const { type, settings, secret } = dialect.integration(changed ? 2000 + number : 1000 + number);
@@ -118,7 +141,7 @@ function specOf(
     return {
       title: `Workflow ${number}`,
       application,
-      active: true,
+      active: dialect.runs?.(number) ?? true,
       format: dialect.format,
       definition: dialect.definition(nameOf(kind, number), connection, word),
     };

@@ -11,6 +11,7 @@ export interface Order {
 
 const CONNECT: Readonly<Record<Reach['terrain'], () => Promise<Connect>>> = {
   mint: () => Promise.resolve(connectMint),
+  n8n: async () => (await import('./n8n-terrain.ts')).connectToN8n,
   'node-red': async () => (await import('./node-red-terrain.ts')).connectNodeRed,
 };
 

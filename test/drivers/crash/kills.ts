@@ -17,7 +17,7 @@ interface Kills {
 
 /** Law 6 and law 7, with SIGKILL: at every request boundary of a pass of 50 changes, or at some spread over all of it. */
 export function describeKills(name: string, { start, connect, kills }: Kills): void {
-  describe(`A pass of 50 changes on ${name}, killed`, function () {
+  describe(`A pass of many changes on ${name}, killed`, function () {
     this.timeout(3_600_000);
     let terrain: Terrain | undefined;
     let matrix: KillMatrix | undefined;

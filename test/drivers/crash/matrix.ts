@@ -13,7 +13,7 @@ import type { PassReport } from '../../../src/report/pass-report.ts';
 import type { Terms } from '../../../src/plan/terms.ts';
 import { FaultProxy } from '../fault-proxy.ts';
 import type { Held, HoldPoint } from '../fault-rules.ts';
-import { CHANGES, environmentOf, writeRevision } from './changes.ts';
+import { countsOf, environmentOf, writeRevision } from './changes.ts';
 import type { Order } from './child.ts';
 import { loaderFor, runPass, stateDirIn, tell } from './pass.ts';
 import type { Connect, Terrain, Write } from './terrain.ts';
@@ -66,7 +66,7 @@ export class KillMatrix implements AsyncDisposable {
     proxy.forget();
     const report = await matrix.#pass('after', 'reference');
     expectClean(report, 'the pass that nobody kills');
-    expect(report.outcomes.length, tell(report)).to.equal(CHANGES);
+    expect(report.outcomes.length, tell(report)).to.equal(countsOf(terrain.dialect).changes);
     return new KillMatrix(parts, { before, wanted: await terrain.picture(), requests: proxy.requests.length });
   }
 
@@ -120,7 +120,7 @@ export class KillMatrix implements AsyncDisposable {
     expect(
       picture.length - this.#wanted.length,
       `${where}, without the ledger: only what git no longer wants is left (${extra.join(', ')})`,
-    ).to.equal(DELETED - gone.size);
+    ).to.equal(countsOf(this.#terrain.dialect).removed - gone.size);
     this.#expectFewWrites([...done, ...writes], `${where}, without the ledger`);
     await this.#expectQuiet('lost', `${where}, without the ledger`);
   }
@@ -189,9 +189,6 @@ export class KillMatrix implements AsyncDisposable {
     await cp(stateDirIn(this.#dir, from), stateDirIn(this.#dir, to), { recursive: true });
   }
 }
-
-/** Objects that the revision "after" deletes. */
-const DELETED = 10;
 
 interface Reference {
   readonly before: string;

@@ -5,7 +5,8 @@ import { LIMITS } from '../node-red/contract-harness.ts';
 import { RawNodeRed, titleOf } from '../node-red/raw-node-red.ts';
 import type { AccessItem, Entry } from '../node-red/raw-node-red.ts';
 import type { Dialect } from './changes.ts';
-import type { Connect, Terrain, Write } from './terrain.ts';
+import { differences } from './terrain.ts';
+import type { Connect, Terrain } from './terrain.ts';
 
 const PROXY = 'http proxy';
 
@@ -98,19 +99,6 @@ function objectsOf({ flows, credentials, access }: Saved): Map<string, string> {
     objects.set(`${kind}/${title.replaceAll(' ', '-')}`, stable({ id, value: value ?? null, marker: marker ?? null }));
   }
   return objects;
-}
-
-/** What people see of two states: what came, what changed, what went. */
-function differences(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): readonly Write[] {
-  const written = [...after].flatMap(([object, text]): Write[] => {
-    const old = before.get(object);
-    if (old === text) return [];
-    return [{ what: old === undefined ? 'create' : 'change', object }];
-  });
-  const removed = [...before.keys()].flatMap((object): Write[] =>
-    after.has(object) ? [] : [{ what: 'remove', object }],
-  );
-  return [...written, ...removed];
 }
 
 /** An entry as it is written back: without what the add-on adds. */

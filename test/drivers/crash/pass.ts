@@ -31,7 +31,12 @@ export function loaderFor(format: DefinitionFormat): ManifestLoader {
 }
 
 /** One pass over a folder, with nothing remembered of the platform but the ledger: what a restarted daemon does. */
-export async function runPass(setting: PassSetting, driver: Driver, loader: ManifestLoader): Promise<PassReport> {
+export async function runPass(
+  setting: PassSetting,
+  driver: Driver,
+  loader: ManifestLoader,
+  signal = AbortSignal.timeout(60_000),
+): Promise<PassReport> {
   const { folder, stateDir, environment, sync = 'crash' } = setting;
   const ledger = Ledger.open(stateDir);
   try {
@@ -53,7 +58,7 @@ export async function runPass(setting: PassSetting, driver: Driver, loader: Mani
         memory: new PassMemory(),
         clock: Date.now,
       },
-      AbortSignal.timeout(60_000),
+      signal,
     );
   } finally {
     ledger[Symbol.dispose]();

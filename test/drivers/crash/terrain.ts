@@ -3,7 +3,7 @@ import type { Dialect } from './changes.ts';
 
 /** How a child process finds the platform: plain data. */
 export interface Reach {
-  readonly terrain: 'mint' | 'node-red';
+  readonly terrain: 'mint' | 'node-red' | 'n8n';
   readonly url: string;
   readonly secret: string;
 }
@@ -32,3 +32,16 @@ export interface Terrain extends AsyncDisposable {
 }
 
 export type Connect = (reach: Reach) => Driver;
+
+/** What people see of two states: what came, what changed, what went. */
+export function differences(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): readonly Write[] {
+  const written = [...after].flatMap(([object, text]): Write[] => {
+    const old = before.get(object);
+    if (old === text) return [];
+    return [{ what: old === undefined ? 'create' : 'change', object }];
+  });
+  const removed = [...before.keys()].flatMap((object): Write[] =>
+    after.has(object) ? [] : [{ what: 'remove', object }],
+  );
+  return [...written, ...removed];
+}

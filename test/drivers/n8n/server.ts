@@ -74,7 +74,8 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8nServer> {
   }
 }
 
-function environment(folder: string, port: number, broker: number): Record<string, string> {
+/** What an n8n of the tests runs with: its data folder, its ports, and nothing that talks to others. */
+export function environment(folder: string, port: number, broker: number): Record<string, string> {
   return {
     N8N_USER_FOLDER: folder,
     N8N_PORT: String(port),
