@@ -76,7 +76,7 @@ export class ManifestLoader {
     // Until this load has ended, what was composed before no longer stands for the files that are kept.
     this.#last = undefined;
     const changed = await this.#readChanged(snapshot, signal);
-    this.#specs.snapshot = snapshot;
+    this.#specs.use(snapshot);
     const { problems: refused, revision } = snapshot;
     if (last !== undefined && !changed && refused.length === 0 && last.refused.length === 0) {
       this.#last = last;

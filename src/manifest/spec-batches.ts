@@ -20,13 +20,17 @@ interface Request {
 
 /** Definitions that are in memory at once. */
 const BATCH = 64;
+/** Characters of content that are kept until the next load: a change is planned, checked and written from the same content. */
+const KEPT = 2_000_000;
 
 /**
  * Builds the content of manifests again from the newest snapshot. Reading one file of a git repository costs a process, so
  * calls that are made at the same time are read together.
  */
 export class SpecBatches implements SpecReader {
-  snapshot: Snapshot | undefined;
+  readonly #kept = new Map<string, JsonObject>();
+  #room = KEPT;
+  #snapshot: Snapshot | undefined;
   readonly #context: ResolveContext;
   readonly #files: Files;
   #requests: Request[] = [];
@@ -36,7 +40,16 @@ export class SpecBatches implements SpecReader {
     this.#files = files;
   }
 
+  /** What is read from now on; nothing of an older one is kept. */
+  use(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.#kept.clear();
+    this.#room = KEPT;
+  }
+
   readSpec(layers: Layers, fingerprint: string, signal: AbortSignal): Promise<JsonObject> {
+    const kept = signal.aborted ? undefined : this.#kept.get(fingerprint);
+    if (kept !== undefined) return Promise.resolve(kept);
     return new Promise((done, failed) => {
       if (this.#requests.length === 0) setImmediate(() => void this.#run());
       this.#requests.push({ layers, fingerprint, signal, done, failed });
@@ -67,15 +80,25 @@ export class SpecBatches implements SpecReader {
         const spec = preparation?.ok === true ? this.#build(request, preparation.prepared, texts) : undefined;
         if (rejectedAborted(request)) continue;
         if (spec === undefined) request.failed(changed(request.layers));
-        else request.done(spec);
+        else {
+          this.#keep(request.fingerprint, spec);
+          request.done(spec);
+        }
       }
     } catch (error) {
       for (const request of waiting) request.failed(error);
     }
   }
 
+  /** The fingerprint names the content. Nothing makes room for what comes later: reading in turns would then find nothing. */
+  #keep(fingerprint: string, spec: JsonObject): void {
+    if (this.#room <= 0 || this.#kept.has(fingerprint)) return;
+    this.#room -= JSON.stringify(spec).length;
+    this.#kept.set(fingerprint, spec);
+  }
+
   async #read(paths: readonly string[], waiting: readonly Request[]): Promise<ReadonlyMap<string, string>> {
-    const { snapshot } = this;
+    const snapshot = this.#snapshot;
     if (paths.length === 0 || snapshot === undefined) return new Map();
     // The reading goes on while anybody still waits for it.
     const stop = new AbortController();
