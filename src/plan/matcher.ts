@@ -123,16 +123,24 @@ export class Matcher {
     const blocked = this.#claimedElsewhere(desired);
     if (blocked !== undefined) return this.give(desired, blocked);
     const namesakes = (this.#namesakes.get(titleKey(desired)) ?? []).filter((other) => other !== desired);
-    const candidates = this.#unowned(desired);
-    const [observed] = candidates;
     const alike = !this.#isMarked(desired.kind) && this.#input.idFor(desired.key) === undefined;
-    if (namesakes.length > 0 && (alike || observed !== undefined))
+    const told = alike ? undefined : this.#toldByContent(desired, namesakes);
+    const candidates = told === undefined ? this.#unowned(desired) : [told];
+    const [observed] = candidates;
+    if (told === undefined && namesakes.length > 0 && (alike || observed !== undefined))
       return this.give(desired, { blocked: sameTitle(desired, namesakes) });
     if (observed === undefined) return;
     if (candidates.length > 1) return this.give(desired, { blocked: ambiguous(desired, candidates) });
     if (this.#input.terms.adopt === 'refuse') return this.give(desired, { blocked: adoptRefused(observed) });
     this.give(desired, this.#sawAll(desired.kind) ? { observed, by: 'title' } : { blocked: notAllSeen(desired) });
   };
+
+  /** Among several of one title, the only one that is what git wants already, and what git wants only once. */
+  #toldByContent(desired: DesiredObject, namesakes: readonly DesiredObject[]): Observed | undefined {
+    if (namesakes.some(({ fingerprint }) => fingerprint === desired.fingerprint)) return undefined;
+    const [equal, ...more] = this.#unowned(desired).filter(({ fingerprint }) => fingerprint === desired.fingerprint);
+    return more.length === 0 ? equal : undefined;
+  }
 
   give(desired: DesiredObject, match: Omit<Match, 'desired'>): void {
     const owned = match.owned ?? this.#input.ledger.owned.get(desired.key);

@@ -64,6 +64,31 @@ describe('Ownership: key and owner', () => {
     expect(plan.withheld[0]?.because).to.contain('b.yaml:1:1');
   });
 
+  it('among objects of one title, each manifest adopts the one that is what it asks for; where content does not tell, none', () => {
+    const git = [want('AccessRole/policy', V1, { title: 'Editor' }), want('AccessRole/role', V2, { title: 'Editor' })];
+    const platform = [
+      there('AccessRole', 'r', V2, { title: 'Editor' }),
+      there('AccessRole', 'p', V1, { title: 'Editor' }),
+    ];
+    const rest = { terms: { adopt: 'matching' }, marks: ['AccessRole'] } as const;
+    const plan = planOf({ git, platform, ...rest });
+    expect(does(plan)).to.have.members(['adopt AccessRole/policy', 'adopt AccessRole/role']);
+    expect(
+      plan.stages.flat().map((change) => 'remote' in change && [change.key, change.remote.id]),
+    ).to.have.deep.members([
+      ['AccessRole/policy', 'p'],
+      ['AccessRole/role', 'r'],
+    ]);
+    const twins = platform.map((object) => ({ ...object, value: V1 }));
+    expect(does(planOf({ git, platform: twins, ...rest }))).to.deep.equal([]);
+    const strangers = platform.map((object) => ({ ...object, value: HAND }));
+    expect(does(planOf({ git, platform: strangers, ...rest }))).to.deep.equal([]);
+    expect(withholds(planOf({ git, platform }))).to.deep.equal([
+      'create AccessRole/policy: adopt-refused',
+      'create AccessRole/role: adopt-refused',
+    ]);
+  });
+
   it('an object by its deterministic id is ours although ledger and marker are lost', () => {
     const plan = planOf({
       git: [want('Workflow/a', V1)],
