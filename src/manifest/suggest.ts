@@ -36,6 +36,23 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
+/**
+ * Whether two names of four letters and more differ by one slip: a letter too many, missing or wrong, two in the wrong order, or
+ * only in case and `-`/`_`. Narrow enough to refuse a name by it; names that mean different things are seldom that close.
+ */
+export function isSlip(one: string, other: string): boolean {
+  const [a, b] = [fold(one), fold(other)];
+  const shorter = Math.min(a.length, b.length);
+  if (shorter < 4) return false;
+  let start = 0;
+  while (start < shorter && a[start] === b[start]) start += 1;
+  let end = 0;
+  while (end < shorter - start && a.at(-1 - end) === b.at(-1 - end)) end += 1;
+  const [left, right] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
+  const swapped = left.length === 2 && left === `${right[1] ?? ''}${right[0] ?? ''}`;
+  return swapped || (left.length <= 1 && right.length <= 1);
+}
+
 function fold(word: string): string {
   return word.toLowerCase().replaceAll(/[-_]/g, '');
 }

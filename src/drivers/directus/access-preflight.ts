@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../manifest/manifest.ts';
-import { didYouMean } from '../../manifest/suggest.ts';
+import { didYouMean, isSlip } from '../../manifest/suggest.ts';
 import type { Refusal, Step } from '../driver.ts';
 import type { Access } from './access.ts';
 import { grantsOf, heldBy, membershipIn, normalizeGrant, usersOf } from './access-grant.ts';
@@ -46,9 +46,12 @@ export async function preflightAccess(steps: readonly Step[], ground: Ground): P
   const scene: Scene = { world, collections, licence, account, coming };
   const refusals: Refusal[] = [];
   for (const step of steps) {
-    const [obstacle] =
+    const found =
       step.change.kind === 'AccessRole' ? await roleObstacles(step, scene) : await grantObstacles(step, scene);
-    if (obstacle !== undefined) refusals.push({ key: step.change.key, ...obstacle });
+    const obstacle = found.find(({ bearable }) => bearable !== true);
+    const told = new Map(found.map((one) => [one.because, one]));
+    for (const one of obstacle === undefined ? told.values() : [obstacle])
+      refusals.push({ key: step.change.key, ...one });
   }
   return refusals;
 }
@@ -114,13 +117,19 @@ function ruleObstacles(spec: JsonObject, { collections, licence }: Scene): reado
 }
 
 /**
- * Permissions on collections of one's own that are not there lie about in many projects, and wait. A collection that only
- * Directus itself could make will never come.
+ * Directus takes a permission on any name. Those on collections of one's own that are not there lie about in many projects,
+ * and wait; a name that is one slip away from a collection that is there does not, nor does one that only Directus itself could make.
  */
 function collectionObstacle({ collection, action }: Rule, collections: ReadonlySet<string>): readonly Obstacle[] {
-  if (collections.has(collection) || !collection.startsWith('directus_')) return [];
+  if (collections.has(collection)) return [];
   const because = `there is no collection "${collection}" to ${action}; Directus would take the permission, and it would say nothing`;
-  return [{ because, remedy: didYouMean(collection, collections, 'Correct its name.') }];
+  if (collection.startsWith('directus_'))
+    return [{ because, remedy: didYouMean(collection, collections, 'Correct its name.') }];
+  const meant = [...collections].filter((name) => isSlip(collection, name)).toSorted()[0];
+  if (meant !== undefined)
+    return [{ because, remedy: `Did you mean "${meant}"? If "${collection}" is still to come, make it first.` }];
+  const until = `there is no collection "${collection}"; until there is, permissions on it say nothing.`;
+  return [{ because: until, remedy: 'Make the collection, or correct its name.', bearable: true }];
 }
 
 function joiningObstacles(native: JsonObject, { world, coming }: Scene): readonly Obstacle[] {

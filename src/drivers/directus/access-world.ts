@@ -160,11 +160,13 @@ function holderOf(
   return { id, policy, role, title: textOf(main['name']) ?? '', text, note, permissions };
 }
 
-/** Names that two would share are nobody's. */
+/** Names that two would share are nobody's; but a role often has the name of the policy that it joins, which then goes first. */
 function namesOf(holders: readonly Holder[]): ReadonlyMap<string, string> {
-  const wanted = holders.map(({ id, title, note: { marker } }) => {
+  const policies = new Set(holders.filter(({ role }) => role === undefined).map(({ title }) => slug(title)));
+  const wanted = holders.map(({ id, role, title, note: { marker } }) => {
     const ours = marker?.key.startsWith('AccessRole/') === true && (marker.remote ?? id) === id;
-    return { id, name: ours ? marker.key.slice('AccessRole/'.length) : slug(title) };
+    const called = role !== undefined && policies.has(slug(title)) ? `${slug(title)}-role` : slug(title);
+    return { id, name: ours ? marker.key.slice('AccessRole/'.length) : called };
   });
   const count = Map.groupBy(wanted, ({ name }) => name);
   return new Map(wanted.filter(({ name }) => count.get(name)?.length === 1).map(({ id, name }) => [id, name]));

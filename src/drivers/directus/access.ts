@@ -3,10 +3,10 @@ import type { RemoteObject } from '../../plan/types.ts';
 import type { Look } from '../driver.ts';
 import { grantsOf } from './access-grant.ts';
 import { AccessWorld, type Holder, type Tables } from './access-world.ts';
-import type { Changes } from './changes.ts';
+import type { Seen } from './changes.ts';
 import type { DirectusClient, Listing } from './client.ts';
 import { isUuid } from './ids.ts';
-import { objectOf, objectsOf, textOf, without } from './json.ts';
+import { objectOf, objectsOf, textOf, without, wordOf } from './json.ts';
 import { readNote } from './note.ts';
 
 export type AccessKind = 'AccessRole' | 'AccessGrant';
@@ -36,25 +36,29 @@ export function isAccess(kind: Kind): kind is AccessKind {
 /** Reads roles and policies as AccessRoles, and who has them as AccessGrants. */
 export class Access {
   readonly #client: DirectusClient;
+  #named: AccessWorld | undefined;
 
   constructor(client: DirectusClient) {
     this.#client = client;
   }
 
   /** Everything of these kinds, or the named ones. @throws ReconcilerError when not all of it could be read. */
-  async observe(
-    kinds: ReadonlySet<Kind>,
-    only: Look['only'],
-    { changes, signal }: { readonly changes: Changes; readonly signal: AbortSignal },
-  ): Promise<readonly RemoteObject[]> {
+  async observe(kinds: ReadonlySet<Kind>, only: Look['only'], signal: AbortSignal): Promise<readonly Seen[]> {
     const world = await this.world(signal);
-    const objects = [...world.holders.values()].flatMap((holder) => [
-      ...(kinds.has('AccessRole') ? [roleObject(world, holder, changes)] : []),
-      ...(kinds.has('AccessGrant') ? grantsOf(world, holder) : []),
+    this.#named = world;
+    const seen = [...world.holders.values()].flatMap((holder): readonly Seen[] => [
+      ...(kinds.has('AccessRole') ? [{ object: roleObject(world, holder), rows: rowsOf(holder) }] : []),
+      ...(kinds.has('AccessGrant') ? grantsOf(world, holder).map((object) => ({ object, rows: [] })) : []),
     ]);
-    if (only === undefined) return objects;
+    if (only === undefined) return seen;
     const wanted = new Set([...only.remotes, ...only.titles]);
-    return objects.filter(({ remote, title }) => wanted.has(remote) || wanted.has(title));
+    return seen.filter(({ object: { remote, title } }) => wanted.has(remote) || wanted.has(title));
+  }
+
+  /** The name by which git knows a role, as of the last look; undefined for what has none of its own. */
+  nameOf(remote: string): string | undefined {
+    const name = this.#named?.nameOf(remote);
+    return name === remote ? undefined : name;
   }
 
   /** Roles, policies and who has them; members of roles that carry no note are not counted, there may be a million. */
@@ -114,8 +118,14 @@ export class Access {
   }
 }
 
-export function roleObject(world: AccessWorld, holder: Holder, changes?: Changes): RemoteObject {
-  const { id, role, title, note } = holder;
+/** Rows of the activity that are about a role: its own, those of its policy, and those of its permissions. */
+function rowsOf({ id, permissions }: Holder): readonly string[] {
+  const rules = permissions.map((row) => `directus_permissions:${wordOf(row['id'])}`);
+  return [`directus_policies:${id}`, `directus_roles:${id}`, ...rules];
+}
+
+export function roleObject(world: AccessWorld, holder: Holder): RemoteObject {
+  const { id, title, note } = holder;
   return {
     kind: 'AccessRole',
     remote: id,
@@ -123,6 +133,5 @@ export function roleObject(world: AccessWorld, holder: Holder, changes?: Changes
     value: world.specOf(holder),
     version: world.versionOf(holder),
     ...(note.marker === undefined ? {} : { marker: note.marker }),
-    ...changes?.of(role === undefined ? 'directus_policies' : 'directus_roles', id),
   };
 }

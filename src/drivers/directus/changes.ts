@@ -1,5 +1,6 @@
 import { ReconcilerError } from '../../errors.ts';
 import type { JsonObject } from '../../manifest/manifest.ts';
+import type { RemoteObject } from '../../plan/types.ts';
 import type { DirectusClient } from './client.ts';
 import { objectOf, objectsOf, textOf, wordOf } from './json.ts';
 
@@ -14,18 +15,32 @@ export interface Who {
   readonly changedAt?: number;
 }
 
+/** An object as it was read, and the rows that it consists of, as the activity names them: `table:id`. */
+export interface Seen {
+  readonly object: RemoteObject;
+  readonly rows: readonly string[];
+}
+
 /** Who changed what last, from Directus' activity. Only what the server keeps, and only since the first look's reach. */
 export class Changes {
   readonly #client: DirectusClient;
   readonly #last = new Map<string, Who>();
+  readonly #versions = new Map<string, string>();
   #cursor: number | undefined;
 
   constructor(client: DirectusClient) {
     this.#client = client;
   }
 
-  /** Reads on. An account that may not see the activity learns no names; that is no reason not to look. */
-  async read(signal: AbortSignal): Promise<void> {
+  /** Reads on if one of these objects is not as it was the last time: while nothing has changed, nobody is asked who did it. */
+  async follow(objects: readonly Pick<RemoteObject, 'remote' | 'version'>[], signal: AbortSignal): Promise<void> {
+    if (objects.every(({ remote, version }) => this.#versions.get(remote) === version)) return;
+    await this.#read(signal);
+    for (const { remote, version } of objects) remember(this.#versions, remote, version);
+  }
+
+  /** An account that may not see the activity learns no names; that is no reason not to look. */
+  async #read(signal: AbortSignal): Promise<void> {
     const first = this.#cursor === undefined;
     const filter = {
       action: { _in: ['create', 'update', 'delete'] },
@@ -49,14 +64,11 @@ export class Changes {
     this.#cursor ??= 0;
   }
 
-  /** The last change of an object, or of a part of it. */
-  of(collection: string, id: string, parts: readonly string[] = []): Who {
-    const whole = this.#last.get(`${collection}:${id}`);
-    const all = parts.flatMap((part) => this.#last.get(`directus_operations:${part}`) ?? []);
-    return [...(whole === undefined ? [] : [whole]), ...all].reduce<Who>(
-      (latest, one) => ((one.changedAt ?? 0) > (latest.changedAt ?? 0) ? one : latest),
-      {},
-    );
+  /** The last change of an object, which is any of its rows. */
+  of(rows: readonly string[]): Who {
+    return rows
+      .flatMap((row) => this.#last.get(row) ?? [])
+      .reduce<Who>((latest, one) => ((one.changedAt ?? 0) > (latest.changedAt ?? 0) ? one : latest), {});
   }
 
   #note(row: JsonObject): void {
@@ -66,12 +78,17 @@ export class Changes {
     const by = textOf(user['email']) ?? textOf(user['id']);
     const at = Date.parse(textOf(row['timestamp']) ?? '');
     const name = `${textOf(row['collection']) ?? ''}:${textOf(row['item']) ?? ''}`;
-    this.#last.delete(name);
-    this.#last.set(name, {
+    remember(this.#last, name, {
       ...(by === undefined ? {} : { changedBy: by }),
       ...(Number.isNaN(at) ? {} : { changedAt: at }),
     });
-    const oldest = this.#last.size > REMEMBERED ? this.#last.keys().next().value : undefined;
-    if (oldest !== undefined) this.#last.delete(oldest);
   }
+}
+
+/** What was not seen for longest is forgotten. */
+function remember<Value>(map: Map<string, Value>, name: string, value: Value): void {
+  map.delete(name);
+  map.set(name, value);
+  const oldest = map.size > REMEMBERED ? map.keys().next().value : undefined;
+  if (oldest !== undefined) map.delete(oldest);
 }

@@ -32,13 +32,18 @@ import { preflightFlows } from './flow-preflight.ts';
 import { normalizeWorkflow } from './flow-rows.ts';
 import { FlowWriter } from './flow-writer.ts';
 import { Flows } from './flows.ts';
+import { FolderWriter, preflightFolders } from './folder-write.ts';
+import { Folders } from './folders.ts';
 import { directusFormat } from './format.ts';
 import { objectId } from './ids.ts';
 import { type Licence, licenceOf } from './licence.ts';
 import { Login } from './login.ts';
-import { asReconcilerError } from './outcomes.ts';
+import { observe } from './observe.ts';
 import { accountOf, probe } from './probe.ts';
 import { trigger } from './trigger.ts';
+
+/** Kinds that have a place on a Directus. */
+const HELD: readonly Kind[] = ['Application', 'AccessRole', 'AccessGrant', 'Workflow'];
 
 /** A Directus somewhere, by its REST API; changes by its activity websocket where that is on. */
 export class DirectusDriver implements Driver {
@@ -51,6 +56,7 @@ export class DirectusDriver implements Driver {
   readonly #http: HttpClient;
   readonly #login: Login;
   readonly #client: DirectusClient;
+  readonly #folders: Folders;
   readonly #flows: Flows;
   readonly #access: Access;
   readonly #changes: Changes;
@@ -62,7 +68,8 @@ export class DirectusDriver implements Driver {
     this.#http = new HttpClient({ platform, url, limits, onRequest, ...(onCircuit && { onCircuit }) });
     this.#login = new Login(this.#http, connection);
     this.#client = new DirectusClient(this.#http, this.#login);
-    this.#flows = new Flows(this.#client);
+    this.#folders = new Folders(this.#client);
+    this.#flows = new Flows(this.#client, this.#folders);
     this.#access = new Access(this.#client);
     this.#changes = new Changes(this.#client);
     this.#executions = new Executions(this.#client);
@@ -72,16 +79,9 @@ export class DirectusDriver implements Driver {
     return (await probe(this.#client, signal)).facts;
   }
 
-  async *observe(look: Look, signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
-    const { kinds, only } = look;
-    const access = kinds.filter(isAccess);
-    const changes = this.#changes;
-    await changes.read(signal);
-    if (kinds.includes('Workflow')) yield* listing(['Workflow'], this.#flows.observe(only, changes, signal), signal);
-    if (access.length > 0)
-      yield* listing(access, this.#access.observe(new Set(access), only, { changes, signal }), signal);
-    // What Directus has no place for is listed as soon as it is asked for: there is nothing.
-    for (const listed of kinds) if (listed !== 'Workflow' && !isAccess(listed)) yield { listed, complete: true };
+  observe(look: Look, signal: AbortSignal): AsyncGenerator<RemoteObject | Listed> {
+    const parts = { flows: this.#flows, folders: this.#folders, access: this.#access, changes: this.#changes };
+    return observe(look, parts, signal);
   }
 
   normalize(kind: Kind, spec: JsonObject): JsonObject {
@@ -98,9 +98,13 @@ export class DirectusDriver implements Driver {
     if (steps.length === 0) return [];
     const client = this.#client;
     const licence: Licence | undefined = await licenceOf(client, signal);
+    const folders = steps.filter(({ change }) => change.kind === 'Application');
     const flows = steps.filter(({ change }) => change.kind === 'Workflow');
     const access = steps.filter(({ change }) => isAccess(change.kind));
-    const refusals = [...(await preflightFlows(flows, { client, licence, signal }))];
+    const refusals = [
+      ...(await preflightFolders(folders)),
+      ...(await preflightFlows(flows, { client, licence, signal })),
+    ];
     if (access.length === 0) return refusals;
     const account = accountOf(await client.get('/users/me', { fields: 'id,email' }, signal));
     return [
@@ -111,12 +115,19 @@ export class DirectusDriver implements Driver {
 
   async *apply(stage: readonly Step[], signal: AbortSignal): AsyncGenerator<Outcome> {
     const of = (test: (kind: Kind) => boolean): readonly Step[] => stage.filter(({ change }) => test(change.kind));
+    const folders = of((kind) => kind === 'Application');
+    // A folder is there before what lies in it, and goes after it.
+    const [leaving, staying] = [true, false].map((goes) =>
+      folders.filter(({ change }) => (change.verb === 'delete') === goes),
+    );
+    yield* new FolderWriter(this.#client, this.#folders).write(staying ?? [], signal);
     yield* new AccessWriter(this.#client, this.#access).write(of(isAccess), signal);
-    yield* new FlowWriter(this.#client, this.#flows).write(
+    yield* new FlowWriter(this.#client, this.#flows, this.#folders).write(
       of((kind) => kind === 'Workflow'),
       signal,
     );
-    for (const { change } of of((kind) => kind !== 'Workflow' && !isAccess(kind))) {
+    yield* new FolderWriter(this.#client, this.#folders).write(leaving ?? [], signal);
+    for (const { change } of of((kind) => !HELD.includes(kind))) {
       const error = new ReconcilerError(`${change.key} has no place on Directus.`, 'never', {
         code: 'unsupported',
         remedy: 'Remove it from what this Sync selects.',
@@ -142,26 +153,10 @@ export class DirectusDriver implements Driver {
   }
 
   toManifest(object: RemoteObject): ReturnType<typeof exported> {
-    return exported(object);
+    return exported(object, object.kind === 'AccessRole' ? this.#access.nameOf(object.remote) : undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#http[Symbol.asyncDispose]();
-  }
-}
-
-/** A listing that broke proves nothing of its kinds; only a platform that is not there at all is an error. */
-async function* listing(
-  kinds: readonly Kind[],
-  objects: Promise<readonly RemoteObject[]>,
-  signal: AbortSignal,
-): AsyncGenerator<RemoteObject | Listed> {
-  try {
-    yield* await objects;
-    for (const listed of kinds) yield { listed, complete: true };
-  } catch (error) {
-    const failure = asReconcilerError(error);
-    if (failure.code === 'platform-unreachable' || failure.code === 'aborted' || signal.aborted) throw failure;
-    for (const listed of kinds) yield { listed, complete: false, because: failure.message };
   }
 }

@@ -6,10 +6,11 @@ import { isObject, objectsOf } from './json.ts';
 
 type Exported = ReturnType<NonNullable<Driver['toManifest']>>;
 
-/** An object as a person would keep it in git: a flow's definition in a file of its own, links by key, no ids. */
-export function exported(object: RemoteObject): Exported {
+/** An object as a person would keep it in git: a flow's definition in a file of its own, links by key, no ids. `called` is how others refer to it. */
+export function exported(object: RemoteObject, called?: string): Exported {
   const { kind, marker, title } = object;
-  const name = marker?.key.startsWith(`${kind}/`) === true ? marker.key.slice(kind.length + 1) : slug(title);
+  const noted = marker?.key.startsWith(`${kind}/`) === true ? marker.key.slice(kind.length + 1) : undefined;
+  const name = called ?? noted ?? slug(title);
   if (kind !== 'Workflow') return { name, spec: object.value };
   const { definition, ...spec } = object.value;
   const file = `${name}.json`;

@@ -40,6 +40,16 @@ export class FlowNames {
       : id;
   };
 
+  /**
+   * How a flow that stands on the server calls another: one that it knows by name only, because it came first, shows as a difference
+   * as soon as the other is there, and is written again with its id.
+   */
+  readonly toldAs = (said: string): string => {
+    const title = titleIn(said);
+    if (title === undefined) return this.nameOf(said);
+    return this.idsOf(title).length === 1 ? `${said} (by name only)` : said;
+  };
+
   /** The id behind a name; what is no name, or leads nowhere, stays. */
   readonly idOf = (said: string): string => {
     const title = titleIn(said);
@@ -68,4 +78,23 @@ export class FlowNames {
     this.#titles.delete(id);
     this.#original.delete(id);
   }
+}
+
+/** Why a name leads to no flow, and what to do; nothing where it leads to one. */
+export function missingFlow(
+  operation: string,
+  title: string,
+  names: FlowNames,
+): readonly { readonly because: string; readonly remedy: string }[] {
+  const count = names.idsOf(title).length;
+  if (count === 1) return [];
+  const runs = `operation "${operation}" runs the flow "${title}"`;
+  return count === 0
+    ? [
+        {
+          because: `${runs}, which is neither there nor in git`,
+          remedy: `Write a Workflow titled "${title}", or create that flow on the platform.`,
+        },
+      ]
+    : [{ because: `${runs}, and ${count} have that name`, remedy: 'Give each a name of its own.' }];
 }

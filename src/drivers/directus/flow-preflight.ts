@@ -1,9 +1,10 @@
 import type { JsonObject } from '../../manifest/manifest.ts';
 import type { Refusal, Step } from '../driver.ts';
 import type { DirectusClient } from './client.ts';
+import { withContents } from './contents.ts';
 import { inspectFlow } from './flow-check.ts';
 import { normalizeDefinition } from './flow-definition.ts';
-import { FlowNames, NAME_FIELDS } from './flow-names.ts';
+import { FlowNames, NAME_FIELDS, missingFlow } from './flow-names.ts';
 import { objectOf, objectsOf, textOf } from './json.ts';
 import type { Licence } from './licence.ts';
 import { flowOf, titleIn } from './references.ts';
@@ -54,15 +55,17 @@ export async function preflightFlows(
   };
   const refusals: Refusal[] = [];
   let running = active.length;
-  for (const step of writes) {
-    const spec = await step.desired();
-    const [first] = obstaclesOf(step, spec, ground);
+  for await (const { task, desired } of withContents(writes.map((step) => ({ step })))) {
+    const { step } = task;
+    const spec = await desired();
+    const found = [...obstaclesOf(step, spec, ground)];
+    const first = found.find(({ bearable }) => bearable !== true);
     const adds =
       spec['active'] === true && !(step.change.verb !== 'create' && ground.active.has(step.change.remote.id));
     const full = first === undefined && adds ? quota(licence, running) : undefined;
     const obstacle = first ?? full;
-    if (obstacle !== undefined) refusals.push({ key: step.change.key, ...obstacle });
-    else if (adds) running += 1;
+    for (const one of obstacle === undefined ? found : [obstacle]) refusals.push({ key: step.change.key, ...one });
+    if (obstacle === undefined && adds) running += 1;
   }
   return refusals;
 }
@@ -75,34 +78,20 @@ function* obstaclesOf({ change }: Step, spec: JsonObject, ground: Ground): Gener
       because: `the title has ${change.title.length} characters, and Directus keeps ${LONGEST_NAME}`,
       remedy: 'Shorten it.',
     };
-  // What does not run breaks nothing: it waits for what it lacks.
-  const runs = spec['active'] ?? (change.verb !== 'create' && ground.active.has(change.remote.id));
-  if (runs !== true) return;
+  // What does not run breaks nothing: it waits for what it lacks, and says so.
+  const runs = (spec['active'] ?? (change.verb !== 'create' && ground.active.has(change.remote.id))) === true;
   for (const operation of objectsOf(normalizeDefinition(spec['definition'])['operations'])) {
     const type = textOf(operation['type']) ?? '';
     const key = textOf(operation['key']) ?? '';
-    if (!BUILT_IN.has(type) && !ground.hasExtensions)
+    if (runs && !BUILT_IN.has(type) && !ground.hasExtensions)
       yield {
         because: `operation "${key}" is of type ${type}, which this Directus does not have; the flow would end there without a word`,
         remedy: `Install the extension that brings ${type}, correct the type, or write active: false until then.`,
       };
-    yield* referenceObstacles(key, titleIn(flowOf(operation) ?? ''), ground.names);
+    const title = titleIn(flowOf(operation) ?? '');
+    for (const missing of title === undefined ? [] : missingFlow(key, title, ground.names))
+      yield runs ? missing : { ...missing, bearable: true };
   }
-}
-
-function* referenceObstacles(key: string, title: string | undefined, names: FlowNames): Generator<Obstacle> {
-  if (title === undefined) return;
-  const count = names.idsOf(title).length;
-  if (count === 1) return;
-  yield count === 0
-    ? {
-        because: `operation "${key}" runs the flow "${title}", which is neither there nor in git`,
-        remedy: `Write a Workflow titled "${title}", or create that flow on the platform.`,
-      }
-    : {
-        because: `operation "${key}" runs the flow "${title}", and ${count} have that name`,
-        remedy: 'Give each a name of its own.',
-      };
 }
 
 function quota(licence: Licence | undefined, running: number): Obstacle | undefined {

@@ -5,7 +5,7 @@ import type { Marker, RemoteObject } from '../../plan/types.ts';
 import { inReverse, nameOf, normalizeDefinition } from './flow-definition.ts';
 import { operationIds } from './ids.ts';
 import { compare, objectsOf, textOf, without, wordOf } from './json.ts';
-import { readNote, writeNote } from './note.ts';
+import { type Note, readNote, writeNote } from './note.ts';
 import { renameFlows } from './references.ts';
 
 /** Fields of the manifest that a flow has no column for; they stand in its note. */
@@ -21,10 +21,19 @@ export function normalizeWorkflow(spec: JsonObject): JsonObject {
   ) as JsonObject;
 }
 
-/** A row of `directus_flows`, operations in it, as the object that it is. `nameFlow` says how others call a flow by id. */
-export function workflowOf(row: JsonObject, nameFlow: (id: string) => string): RemoteObject {
+/** How ids are told on the platform that a row is of. */
+export interface Naming {
+  /** How others call a flow. */
+  readonly flow: (id: string) => string;
+  /** The application whose folder it is; absent where flows have no folders. */
+  readonly folder?: (id: string) => string | undefined;
+}
+
+/** A row of `directus_flows`, operations in it, as the object that it is. */
+export function workflowOf(row: JsonObject, naming: Naming): RemoteObject {
   const { note } = readNote(textOf(row['description']) ?? '');
   const title = textOf(row['name']) ?? '';
+  const application = applicationOf(row, note, naming);
   const created = Date.parse(`${textOf(row['date_created']) ?? ''}Z`.replace(/Z+$/, 'Z'));
   return {
     kind: 'Workflow',
@@ -32,8 +41,8 @@ export function workflowOf(row: JsonObject, nameFlow: (id: string) => string): R
     title,
     value: {
       active: row['status'] === 'active',
-      ...(note.fields['application'] === undefined ? {} : { application: note.fields['application'] }),
-      definition: renameFlows(normalizeDefinition(row), nameFlow),
+      ...(application === undefined ? {} : { application }),
+      definition: renameFlows(normalizeDefinition(row), naming.flow),
       title,
       ...(note.fields['version'] === undefined ? {} : { version: note.fields['version'] }),
     },
@@ -41,6 +50,14 @@ export function workflowOf(row: JsonObject, nameFlow: (id: string) => string): R
     ...(note.marker === undefined ? {} : { marker: note.marker }),
     ...(Number.isNaN(created) ? {} : { createdAt: created }),
   };
+}
+
+/** Where we put no flow of ours into a folder, the folder is people's own affair. */
+function applicationOf(row: JsonObject, { fields, marker }: Note, { folder }: Naming): string | undefined {
+  if (folder === undefined) return fields['application'];
+  const id = textOf(row['folder']);
+  if (id === undefined || (marker !== undefined && fields['application'] === undefined)) return undefined;
+  return folder(id);
 }
 
 /** Changes whenever a flow or one of its operations changes; Directus itself keeps no version. */
@@ -58,6 +75,8 @@ export interface WantedFlow {
   /** Normal form, references to other flows as ids. */
   readonly spec: JsonObject;
   readonly marker?: Marker;
+  /** The folder to lie in, null for none; absent where it stays as it is. */
+  readonly folder?: string | null;
   /** What stands there now; undefined for a new one. */
   readonly present?: JsonObject;
 }
@@ -67,7 +86,7 @@ export interface WantedFlow {
  * does a flow run with a part of its operations. Operations go along only when they change, each after those it leads to,
  * under ids that no row has yet, because their links are UNIQUE columns and foreign keys. The address of a trigger stays.
  */
-export function flowBody({ id, spec, marker, present }: WantedFlow): JsonObject {
+export function flowBody({ id, spec, marker, folder, present }: WantedFlow): JsonObject {
   const definition = normalizeDefinition(spec['definition']);
   const kept = readNote(textOf(present?.['description']) ?? '').note;
   const fields = Object.fromEntries(
@@ -88,6 +107,7 @@ export function flowBody({ id, spec, marker, present }: WantedFlow): JsonObject 
     color: definition['color'] ?? null,
     description: writeNote(textOf(definition['description']) ?? '', note),
     ...(status === undefined ? {} : { status }),
+    ...(folder === undefined ? {} : { folder }),
     trigger: definition['trigger'] ?? null,
     accountability: definition['accountability'] ?? null,
     options: definition['options'] ?? {},

@@ -2,70 +2,58 @@ import { ReconcilerError } from '../../errors.ts';
 import type { JsonObject } from '../../manifest/manifest.ts';
 import type { Outcome, Step } from '../driver.ts';
 import type { DirectusClient } from './client.ts';
-import { normalizeDefinition } from './flow-definition.ts';
-import type { FlowNames } from './flow-names.ts';
-import { flowBody, normalizeWorkflow, releaseBody, versionOf } from './flow-rows.ts';
-import { FLOW, type Flows } from './flows.ts';
 import { batched } from './flow-batches.ts';
-import { objectId } from './ids.ts';
-import { objectOf, objectsOf, textOf } from './json.ts';
+import type { FlowNames } from './flow-names.ts';
+import { versionOf } from './flow-rows.ts';
+import { type Task, type Work, type Writing, bodyOf, idOf, workOf, worksOf } from './flow-works.ts';
+import { FLOW, type Flows } from './flows.ts';
+import type { FolderNames, Folders } from './folders.ts';
+import { objectsOf, textOf } from './json.ts';
 import { readNote } from './note.ts';
 import { applied, asReconcilerError, failed, skipped, stale, taken, unconfirmed } from './outcomes.ts';
-import { flowOf, renameFlows, titleIn } from './references.ts';
 
 /** Refusals that may be about one of several: the batch is split until the culprit stands alone. */
 const SPLIT = new Set(['refused', 'not-unique', 'forbidden', 'licence', 'too-large']);
 
-/** What one step sends. */
-interface Work {
-  readonly step: Step;
-  readonly id: string;
-  readonly body: JsonObject;
-  readonly size: number;
-}
 type Verb = 'POST' | 'PATCH';
 
 /** Writes the flows of a stage in bulk: new ones, changed ones, then those that go. */
 export class FlowWriter {
   readonly #client: DirectusClient;
   readonly #flows: Flows;
+  readonly #folders: Folders;
 
-  constructor(client: DirectusClient, flows: Flows) {
+  constructor(client: DirectusClient, flows: Flows, folders: Folders) {
     this.#client = client;
     this.#flows = flows;
+    this.#folders = folders;
   }
 
   async *write(steps: readonly Step[], signal: AbortSignal): AsyncGenerator<Outcome> {
-    const names = await this.#namesFor(steps, signal).catch(asReconcilerError);
-    if (names instanceof ReconcilerError) {
-      yield* steps.map((step) => failed(step, names));
-      return;
-    }
-    const creates: Work[] = [];
-    for (const step of steps.filter(({ change }) => change.verb === 'create')) {
-      try {
-        const id = objectId(step.owner, step.change.key);
-        creates.push(workOf(step, id, await bodyOf(step, id, { names })));
-      } catch (error) {
-        yield failed(step, asReconcilerError(error));
-      }
-    }
-    yield* this.#batches(creates, 'POST', { names, signal });
+    let names: Promise<FlowNames> | undefined;
+    let folders: Promise<FolderNames | undefined> | undefined;
+    const context: Writing = {
+      names: () => (names ??= this.#flows.names(steps, signal)),
+      folders: () => (folders ??= this.#folders.names(signal)),
+      signal,
+    };
+    const creates = steps.filter(({ change }) => change.verb === 'create').map((step) => ({ step }));
+    yield* this.#batches(creates, 'POST', context);
     yield* this.#change(
       steps.filter(({ change }) => change.verb !== 'create'),
-      { names, signal },
+      context,
     );
   }
 
   /** Steps on what is there: looked at first, because Directus takes a write to anything, and to nothing at all. */
-  async *#change(steps: readonly Step[], context: Context): AsyncGenerator<Outcome> {
+  async *#change(steps: readonly Step[], context: Writing): AsyncGenerator<Outcome> {
     if (steps.length === 0) return;
     const present = await this.#flows.byIds(steps.map(idOf), context.signal).catch(asReconcilerError);
     if (present instanceof ReconcilerError) {
       yield* steps.map((step) => failed(step, present));
       return;
     }
-    const works: Work[] = [];
+    const staying: Task[] = [];
     const leaving: Step[] = [];
     for (const step of steps) {
       const { change } = step;
@@ -73,25 +61,26 @@ export class FlowWriter {
       if (row === undefined && (change.verb === 'delete' || change.verb === 'release')) yield applied(step);
       else if (row === undefined || isStale(step, row)) yield failed(step, stale(step));
       else if (change.verb === 'delete') leaving.push(step);
-      else {
-        try {
-          const body =
-            change.verb === 'release' ? releaseBody(row) : await bodyOf(step, idOf(step), { ...context, row });
-          works.push(workOf(step, idOf(step), body));
-        } catch (error) {
-          yield failed(step, asReconcilerError(error));
-        }
-      }
+      else staying.push({ step, row });
     }
-    yield* this.#batches(works, 'PATCH', context);
+    yield* this.#batches(staying, 'PATCH', context);
     if (leaving.length > 0) yield* this.#remove(leaving, context.signal);
   }
 
-  async *#batches(works: readonly Work[], method: Verb, context: Context): AsyncGenerator<Outcome> {
-    for (const batch of batched(works)) yield* this.#send(batch, method, context);
+  /** While a batch is under way, the next is put together, and what came of the last is written down. */
+  async *#batches(tasks: readonly Task[], method: Verb, context: Writing): AsyncGenerator<Outcome> {
+    const impossible: Outcome[] = [];
+    let underway: Promise<readonly Outcome[]> | undefined;
+    for await (const batch of batched(worksOf(tasks, context, (outcome) => impossible.push(outcome)))) {
+      const done = await underway;
+      underway = Array.fromAsync(this.#send(batch, method, context));
+      if (done !== undefined) yield* done;
+    }
+    if (underway !== undefined) yield* await underway;
+    yield* impossible;
   }
 
-  async *#send(works: readonly Work[], method: Verb, context: Context): AsyncGenerator<Outcome> {
+  async *#send(works: readonly Work[], method: Verb, context: Writing): AsyncGenerator<Outcome> {
     const { signal } = context;
     if (signal.aborted) {
       yield* works.map(({ step }) => skipped(step));
@@ -128,7 +117,7 @@ export class FlowWriter {
   async *#refused(
     works: readonly Work[],
     method: Verb,
-    context: Context & { readonly error: ReconcilerError },
+    context: Writing & { readonly error: ReconcilerError },
   ): AsyncGenerator<Outcome> {
     const { error } = context;
     const [first, ...more] = works;
@@ -143,13 +132,13 @@ export class FlowWriter {
   }
 
   /** A create whose id is taken: an earlier try that nobody heard of, or an object that is not ours any more. */
-  async *#repeat(work: Work, context: Context): AsyncGenerator<Outcome> {
+  async *#repeat(work: Work, context: Writing): AsyncGenerator<Outcome> {
     try {
       const row = (await this.#flows.byIds([work.id], context.signal)).get(work.id);
       const claim = row === undefined ? undefined : readNote(textOf(row['description']) ?? '').note.marker;
       if (row === undefined || claim?.key !== work.step.change.key || claim.owner !== work.step.owner)
         throw taken(work.step);
-      const body = await bodyOf(work.step, work.id, { ...context, row });
+      const body = await bodyOf({ step: work.step, row }, await work.step.desired(), context);
       yield* this.#send([workOf(work.step, work.id, body)], 'PATCH', context);
     } catch (error) {
       yield failed(work.step, asReconcilerError(error));
@@ -170,68 +159,17 @@ export class FlowWriter {
       else for (const step of steps) yield* this.#remove([step], signal);
     }
   }
-
-  async #namesFor(steps: readonly Step[], signal: AbortSignal): Promise<FlowNames | undefined> {
-    for (const step of steps) {
-      if (step.change.verb === 'delete' || step.change.verb === 'release') continue;
-      const operations = objectsOf(normalizeDefinition((await step.desired())['definition'])['operations']);
-      if (operations.some((operation) => titleIn(flowOf(operation) ?? '') !== undefined))
-        return await this.#flows.names(steps, signal);
-    }
-    return undefined;
-  }
-}
-
-interface Context {
-  /** Undefined where no step names another flow. */
-  readonly names: FlowNames | undefined;
-  readonly signal: AbortSignal;
-}
-
-async function bodyOf(
-  step: Step,
-  id: string,
-  { names, row }: { readonly names: FlowNames | undefined; readonly row?: JsonObject },
-): Promise<JsonObject> {
-  const spec = normalizeWorkflow(await step.desired());
-  const definition = renameFlows(objectOf(spec['definition']), (said) => {
-    const target = names?.idOf(said) ?? said;
-    // What does not run may wait for the other under its name.
-    const runs = spec['active'] ?? row?.['status'] === 'active';
-    if (titleIn(target) === undefined || runs !== true) return target;
-    throw new ReconcilerError(
-      `${step.change.key} runs the flow "${titleIn(target) ?? ''}", which is not there, or not once.`,
-      'replan',
-      {
-        code: 'dependency-missing',
-        remedy: 'Create that flow, or give each flow a name of its own.',
-      },
-    );
-  });
-  return flowBody({
-    id,
-    spec: { ...spec, title: step.change.title, definition },
-    ...(step.marker === undefined ? {} : { marker: step.marker }),
-    ...(row === undefined ? {} : { present: row }),
-  });
-}
-
-function workOf(step: Step, id: string, body: JsonObject): Work {
-  return { step, id, body, size: JSON.stringify(body).length };
 }
 
 /** The answer shows what stands there now: that is the proof, not the status of the answer. */
 function confirmed({ step, id, body }: Work, row: JsonObject | undefined): Outcome {
   if (row === undefined || row['name'] === undefined || (body['name'] !== undefined && row['name'] !== body['name']))
     return failed(step, unconfirmed(step));
-  if (row['description'] !== body['description']) return failed(step, unconfirmed(step));
+  const isAs = (column: string): boolean => body[column] === undefined || row[column] === body[column];
+  if (row['description'] !== body['description'] || !isAs('folder')) return failed(step, unconfirmed(step));
   const sent = body['operations'] === undefined ? undefined : objectsOf(body['operations']).length;
   if (sent !== undefined && objectsOf(row['operations']).length !== sent) return failed(step, unconfirmed(step));
   return { status: 'applied', change: step.change, remote: { id, version: versionOf(row) } };
-}
-
-function idOf({ change, owner }: Step): string {
-  return change.verb === 'create' ? objectId(owner, change.key) : change.remote.id;
 }
 
 function isStale({ change }: Step, row: JsonObject): boolean {

@@ -42,7 +42,7 @@ export async function probe(client: DirectusClient, signal: AbortSignal): Promis
       version: version ?? `${OLDEST} or later (told to administrators only)`,
       rights,
       account: account.name,
-      capabilities: narrowed(rights),
+      capabilities: narrowed(rights, version),
       notes: notes({ info, version, licence, instance }),
       ...(instance === undefined ? {} : { instance }),
       ...(licence === undefined ? {} : { licence: licence.name }),

@@ -11,6 +11,7 @@ import type { PassReport } from '../../../src/report/pass-report.ts';
 import type { SecretScope } from '../../../src/secrets/secrets.ts';
 import { SecretStore } from '../../../src/secrets/store.ts';
 import { FolderSource } from '../../../src/source/folder.ts';
+import type { Source } from '../../../src/source/source.ts';
 
 /** What a pass of these tests takes; plain enough to be sent to a child process, but for the driver. */
 export interface PassSetting {
@@ -19,6 +20,10 @@ export interface PassSetting {
   readonly environment: Readonly<Record<string, string>>;
   readonly terms?: Partial<Terms>;
   readonly sync?: string;
+  /** What earlier passes learned, as a daemon keeps it; nothing when absent: what a restarted daemon has. */
+  readonly memory?: PassMemory;
+  /** Reads the folder; a new reader when absent. */
+  readonly source?: Source;
 }
 
 const HASH_KEY = Buffer.alloc(32, 7);
@@ -30,21 +35,21 @@ export function loaderFor(format: DefinitionFormat): ManifestLoader {
   return new ManifestLoader({ formats: [format], defaultFormat: format.name, secretScope: SECRET_SCOPE });
 }
 
-/** One pass over a folder, with nothing remembered of the platform but the ledger: what a restarted daemon does. */
+/** One pass over a folder. */
 export async function runPass(
   setting: PassSetting,
   driver: Driver,
   loader: ManifestLoader,
   signal = AbortSignal.timeout(60_000),
 ): Promise<PassReport> {
-  const { folder, stateDir, environment, sync = 'crash' } = setting;
+  const { folder, stateDir, environment, sync = 'crash', memory = new PassMemory() } = setting;
   const ledger = Ledger.open(stateDir);
   try {
     return await reconcile(
       {
         sync,
         platform: 'main',
-        source: new FolderSource(folder),
+        source: setting.source ?? new FolderSource(folder),
         loader,
         driver,
         ledger,
@@ -55,7 +60,7 @@ export async function runPass(
         trigger: 'start',
         mode: 'apply',
         only: [],
-        memory: new PassMemory(),
+        memory,
         clock: Date.now,
       },
       signal,

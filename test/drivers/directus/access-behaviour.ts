@@ -97,12 +97,36 @@ export function describeAccessBehaviour(bench: { raw: () => RawDirectus; driver:
     const waiting = role('Waiting', { permissions: [{ on: 'data', collection: 'not_yet_there', verbs: ['read'] }] });
     const sound = [READERS, waiting].map((sample) => stepFor('create', sample, driver));
     const steps = [...sound, ...wrong.map(([sample]) => stepFor('create', sample, driver))];
-    const refusals = (await driver.preflight?.(steps, never)) ?? [];
+    const found = (await driver.preflight?.(steps, never)) ?? [];
+    const refusals = found.filter(({ bearable }) => bearable !== true);
     expect(refusals.map(({ key }) => key)).to.deep.equal(wrong.map(([{ key }]) => key));
+    expect(
+      found.filter(({ bearable }) => bearable === true).map(({ because }) => because),
+      'what is still to come is told',
+    ).to.deep.equal(['there is no collection "not_yet_there"; until there is, permissions on it say nothing.']);
     for (const [sample, why] of wrong) {
       const refusal = refusals.find(({ key }) => key === sample.key);
       expect(refusal?.because, sample.key).to.match(why);
       expect(refusal?.remedy, sample.key).to.be.a('string').and.not.equal('');
+    }
+  });
+
+  it('a permission on a collection whose name is one slip away from one that is there is refused, and told which was meant', async () => {
+    await using driver = bench.driver();
+    await raw().ask('POST', '/collections', { collection: 'invoices', schema: {}, meta: {} });
+    try {
+      const on = (collection: string): Sample =>
+        role(`On ${collection}`, { permissions: [{ on: 'data', collection, verbs: ['read'] }] });
+      const steps = ['invocies', 'Invoice', 'invoices', 'notices'].map((name) => stepFor('create', on(name), driver));
+      const found = (await driver.preflight?.(steps, never)) ?? [];
+      const refusals = found.filter(({ bearable }) => bearable !== true);
+      expect(refusals.map(({ key }) => key)).to.deep.equal(['AccessRole/on invocies', 'AccessRole/on invoice']);
+      for (const { because, remedy } of refusals) {
+        expect(because).to.match(/no collection "(invocies|Invoice)"/);
+        expect(remedy).to.include('Did you mean "invoices"?').and.include('make it first');
+      }
+    } finally {
+      await raw().ask('DELETE', '/collections/invoices');
     }
   });
 

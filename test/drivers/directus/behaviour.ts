@@ -9,7 +9,7 @@ import { DirectusDriver } from '../../../src/drivers/directus/directus.ts';
 import { describeAccessBehaviour } from './access-behaviour.ts';
 import { logs, workflow } from './contract-samples.ts';
 import { DirectusDesk } from './desk.ts';
-import { RawDirectus } from './raw-directus.ts';
+import { RawDirectus, type Row } from './raw-directus.ts';
 import { ADMIN_EMAIL, ADMIN_PASSWORD, type DirectusVersion } from './server.ts';
 
 /** What the contract does not ask, because only Directus does it so. */
@@ -51,9 +51,55 @@ export function describeBehaviour(version: DirectusVersion): void {
       const idle: Sample = { ...active, spec: { ...active.spec, active: false } };
       const [refusal] = await driver.preflight([stepFor('create', active, driver)], never);
       expect(refusal?.because).to.match(/Nowhere/);
-      expect(await driver.preflight([stepFor('create', idle, driver)], never)).to.deep.equal([]);
+      const [bearable] = await driver.preflight([stepFor('create', idle, driver)], never);
+      expect([bearable?.bearable, bearable?.because]).to.deep.equal([true, refusal?.because]);
       await succeed(driver, [stepFor('create', idle, driver)]);
-      expect((await get(driver, idle)).value).to.deep.equal(driver.normalize('Workflow', idle.spec));
+      const waiting = await get(driver, idle);
+      expect(waiting.value).to.deep.equal(driver.normalize('Workflow', idle.spec));
+      expect(waiting.lacks?.map(({ message }) => message)).to.deep.equal([`${refusal?.because ?? ''}.`]);
+    });
+
+    it('a flow that was written before the one that it runs is linked to it as soon as that is there', async () => {
+      desk.manifest('Workflow', 'ping', { ...runs('Ping', 'Late').spec, active: false });
+      expect((await desk.pass()).plan?.notices.map(({ code, key }) => [code, key])).to.deep.equal([
+        ['to-supply', 'Workflow/ping'],
+      ]);
+      const { id } = (await raw.ask('POST', '/flows', { name: 'Late', trigger: 'operation' })) as Row;
+      const linked = await desk.pass();
+      expect(linked.outcomes.map(({ status, change }) => [status, change.verb])).to.deep.equal([['applied', 'update']]);
+      expect(linked.plan?.notices).to.deep.equal([]);
+      expect((await raw.rows('operations')).map(({ options }) => options)).to.deep.equal([{ flow: id }]);
+      expect((await desk.pass()).result).to.equal('in-sync');
+    });
+
+    it('a pass that finds nothing to do asks for the lists and for nothing else, and sees what changes', async () => {
+      const asked: string[] = [];
+      using own = new DirectusDesk(raw.url, ({ method, route }) => void asked.push(`${method} ${route}`));
+      own.manifest('Workflow', 'greet', workflow('Workflow/greet', 'Greet', 'hello').spec);
+      await using daemon = own.daemon();
+      expect((await daemon.pass()).result).to.equal('applied');
+      await daemon.pass();
+      asked.length = 0;
+      expect((await daemon.pass()).result).to.equal('in-sync');
+      expect(asked.toSorted()).to.deep.equal(['GET /flows', 'GET /policies', 'GET /roles', 'GET /users']);
+      const [flow] = await raw.rows('flows');
+      await raw.ask('PATCH', `/flows/${flow?.id ?? ''}`, { color: '#FF0000' });
+      expect((await daemon.pass()).outcomes.map(({ change }) => change.verb)).to.deep.equal(['update']);
+    });
+
+    it('who changed what is asked for when something has changed, and only then', async () => {
+      const asked: string[] = [];
+      using own = new DirectusDesk(raw.url, ({ route }) => void asked.push(route));
+      await using driver = own.driver();
+      const { id } = (await raw.ask('POST', '/flows', { name: 'Greet', trigger: 'manual' })) as Row;
+      const seen = async () => (await observe(driver)).objects.find(({ remote }) => remote === id);
+      const made = await seen();
+      expect(made?.changedBy).to.equal(ADMIN_EMAIL);
+      asked.length = 0;
+      expect(await seen(), 'who did it stays known').to.deep.equal(made);
+      expect(asked).to.not.include('/activity');
+      await raw.ask('PATCH', `/flows/${id}`, { color: '#FF0000' });
+      expect((await seen())?.changedAt ?? 0).to.be.above(made?.changedAt ?? 0);
     });
 
     it('a flow that is called while it is rewritten answers as before or as after, never with a part of it', async () => {

@@ -38,6 +38,7 @@ const STANDING = new Set<string>();
 async function truth(raw: RawDirectus, kind: Kind): Promise<readonly string[]> {
   const names = (rows: readonly Row[]): string[] => rows.map(({ name }) => wordOf(name));
   if (kind === 'Workflow') return names(await raw.rows('flows'));
+  if (kind === 'Application') return names(await raw.made('folders'));
   const [roles, policies] = [await raw.made('roles'), await raw.made('policies')];
   if (kind === 'AccessRole') {
     const ids = new Set(roles.map(({ id }) => id));
@@ -123,7 +124,7 @@ export function directusHarness(version: DirectusVersion): DriverHarness {
     emptySuccess: { code: 200, body: '{"data":[]}' },
     patience: 600_000,
     shortTimeout: 4_000,
-    listing: /^\/(flows|policies|roles|permissions|access|users)$/,
+    listing: /^\/(flows|folders|policies|roles|permissions|access|users)$/,
     standing: ({ remote }) => STANDING.has(remote),
     skip: {},
   };

@@ -152,9 +152,20 @@ const WORKFLOWS: readonly Sample[] = [
   ),
 ];
 
-/** Every kind, as far as the server's licence goes. */
+/** Since version 12 flows have folders. */
+const FOLDER = sample('Application', { title: 'Shop' });
+
+function inFolder(flow: Sample): Sample {
+  const application = 'shop';
+  const placed = { spec: { ...flow.spec, application }, changed: { ...flow.changed, application } };
+  return { ...flow, ...placed, dependsOn: [...flow.dependsOn, FOLDER.key] };
+}
+
+/** Every kind, as far as the server goes: the version that has folders has a licence, too. */
 export function samplesFor(licence: 'none' | 'core'): readonly Sample[] {
-  return [ROLE, licence === 'core' ? PLAIN_POLICY : POLICY, ...WORKFLOWS, ...GRANTS];
+  if (licence === 'none') return [ROLE, POLICY, ...WORKFLOWS, ...GRANTS];
+  const [first, ...others] = WORKFLOWS;
+  return [FOLDER, ROLE, PLAIN_POLICY, ...(first === undefined ? [] : [first]), ...others.map(inFolder), ...GRANTS];
 }
 
 export function workflow(key: Key, title: string, text: string, active = true): Sample {

@@ -9,8 +9,10 @@ import type { JsonObject, Kind } from '../../../src/manifest/manifest.ts';
 import type { Terms } from '../../../src/plan/terms.ts';
 import type { RemoteObject } from '../../../src/plan/types.ts';
 import type { PassReport } from '../../../src/report/pass-report.ts';
+import { FolderSource } from '../../../src/source/folder.ts';
 import { secretValue } from '../contract-steps.ts';
-import { loaderFor, runPass } from '../crash/pass.ts';
+import { PassMemory } from '../../../src/reconcile/memory.ts';
+import { type PassSetting, loaderFor, runPass } from '../crash/pass.ts';
 import { ADMIN_TOKEN } from './server.ts';
 
 const LIMITS = { concurrency: 4, requestsPerSecond: 1_000, timeout: 60_000 };
@@ -55,10 +57,24 @@ export class DirectusDesk implements Disposable {
     if (definition !== undefined) this.put(`${object.kind}/${definition.file}`, definition.text);
   }
 
+  /** A pass of a daemon that has just been started. */
   async pass(terms: Partial<Terms> = {}): Promise<PassReport> {
     await using driver = this.driver();
-    const setting = { folder: join(this.#dir, 'git'), stateDir: join(this.#dir, 'state'), environment: {}, terms };
-    return await runPass(setting, driver, this.#loader);
+    return await runPass(this.#setting({ terms }), driver, this.#loader);
+  }
+
+  /** Passes of one daemon: over one connection, each with what those before it learned. */
+  daemon(): { pass(): Promise<PassReport> } & AsyncDisposable {
+    const driver = this.driver();
+    const kept = { memory: new PassMemory(), source: new FolderSource(join(this.#dir, 'git')) };
+    return {
+      pass: () => runPass(this.#setting(kept), driver, this.#loader),
+      [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
+    };
+  }
+
+  #setting(more: Pick<PassSetting, 'terms' | 'memory' | 'source'>): PassSetting {
+    return { folder: join(this.#dir, 'git'), stateDir: join(this.#dir, 'state'), environment: {}, ...more };
   }
 
   [Symbol.dispose](): void {

@@ -69,7 +69,7 @@ export class RawDirectus implements AsyncDisposable {
   }
 
   async clear(): Promise<void> {
-    const tables = ['flows', 'access', 'users', 'roles', 'policies'];
+    const tables = ['flows', 'folders', 'access', 'users', 'roles', 'policies'];
     const [people, ...made] = await Promise.all([this.rows('users'), ...tables.map((table) => this.made(table))]);
     for (const [index, table] of tables.entries()) {
       const ids = (made[index] ?? []).map(({ id }) => id);

@@ -22,6 +22,8 @@ export interface DirectusServer extends AsyncDisposable {
   readonly version: DirectusVersion;
   /** What it printed. */
   log(): string;
+  /** Ends it, and starts it again on the same port with the same data. */
+  restart(): Promise<void>;
 }
 
 /** Installs Directus, or finds it in the cache. */
@@ -84,12 +86,17 @@ export async function startDirectus(
     const bootstrap = run('bootstrap');
     const code = await new Promise((resolve, reject) => bootstrap.once('error', reject).once('close', resolve));
     if (code !== 0) throw new Error(`directus bootstrap ended with ${String(code)}:\n${text()}`);
-    const server = run('start');
+    let server = run('start');
     await ready(url, server, text);
     return {
       url,
       version,
       log: text,
+      restart: async () => {
+        await stop(server);
+        server = run('start');
+        await ready(url, server, text);
+      },
       [Symbol.asyncDispose]: async () => {
         await stop(server);
         rmSync(data, { recursive: true, force: true, maxRetries: 3 });
