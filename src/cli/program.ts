@@ -15,6 +15,7 @@ import { registerRelease } from './release.ts';
 import { registerRestore } from './restore.ts';
 import { registerResume } from './resume.ts';
 import { registerSchema } from './schema.ts';
+import { registerRules } from './rules.ts';
 import { registerStart } from './start.ts';
 import { registerStatus } from './status.ts';
 import { registerSuspend } from './suspend.ts';
@@ -39,6 +40,7 @@ const COMMANDS: readonly Register[] = [
   registerExport,
   registerStatus,
   registerTree,
+  registerRules,
   registerEvents,
   registerHistory,
   registerReconcile,

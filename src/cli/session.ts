@@ -72,6 +72,8 @@ function session(operations: Operations, close: () => Promise<void>): Session {
     history: (args) => operations.history(args),
     events: (args) => operations.events(args),
     tree: (args) => operations.tree(args),
+    serviceLevels: (args) => operations.serviceLevels(args),
+    rules: (args) => operations.rules(args),
     archived: (args) => operations.archived(args),
     [Symbol.asyncDispose]: close,
   };

@@ -4,6 +4,7 @@ import { EXIT } from './exit-codes.ts';
 import { outputOption } from './plan.ts';
 import { shortRevision } from './plan-text.ts';
 import { daemonRuns } from './session.ts';
+import { levelsText } from './service-levels.ts';
 import { ago, table } from './table.ts';
 
 export const registerStatus: Register = (program, context) => {
@@ -21,7 +22,11 @@ export const registerStatus: Register = (program, context) => {
     }
     await using session = await context.open(global);
     const status = await session.status(sync === undefined ? {} : { sync });
-    output(context, flags.output, status, () => statusText(status, context));
+    const all = await session.serviceLevels({});
+    const serviceLevels = all.filter((one) => sync === undefined || one.sync === sync);
+    output(context, flags.output, { ...status, serviceLevels }, () =>
+      [statusText(status, context), ...(all.length === 0 ? [] : ['', levelsText(serviceLevels, context)])].join('\n'),
+    );
     if (!status.configuration.valid) context.exit(EXIT.error);
   });
 };

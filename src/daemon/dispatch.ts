@@ -19,6 +19,8 @@ const CALLS: { readonly [Name in OperationName]: (operations: Operations, body: 
   events: (operations, body) => operations.events(checked('events', body)),
   export: (operations, body) => operations.export(checked('export', body)),
   tree: (operations, body) => operations.tree(checked('tree', body)),
+  serviceLevels: (operations, body) => operations.serviceLevels(checked('serviceLevels', body)),
+  rules: (operations, body) => operations.rules(checked('rules', body)),
   archived: (operations, body) => operations.archived(checked('archived', body)),
 };
 
@@ -38,6 +40,8 @@ const OFFERED: { readonly [Name in OperationName]: Omit<OfferedOperation, 'argum
   events: { readOnly: true, summary: 'What happened' },
   export: { readOnly: true, summary: 'What is on a platform, as files of a repository' },
   tree: { readOnly: true, summary: 'What each Sync owns, and what it depends on' },
+  serviceLevels: { readOnly: true, summary: 'How every objective stands' },
+  rules: { readOnly: true, summary: 'What Prometheus has to record and alert on' },
   archived: { readOnly: true, summary: 'Archived copies' },
 };
 

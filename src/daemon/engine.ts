@@ -4,6 +4,7 @@ import type { DriverDefinition } from '../drivers/driver.ts';
 import type { HostedNodeRed } from '../drivers/node-red/hosted-supervisor.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../report/log.ts';
+import { Monitor } from '../monitor/monitor.ts';
 import type { PluginHost } from '../plugins/plugin-host.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { PassReport, Trigger } from '../report/pass-report.ts';
@@ -49,6 +50,7 @@ export class Engine implements AsyncDisposable {
   readonly reporter: Reporter;
   readonly queue: WorkQueue;
   readonly roster: Roster;
+  readonly monitor: Monitor;
   #configuration: Configuration | undefined;
   #problems: readonly Problem[] = [];
   #loadedAt = 0;
@@ -74,8 +76,16 @@ export class Engine implements AsyncDisposable {
       serviceLevels: ledger.serviceLevels,
       scope: { kind: 'configuration', baseDir },
       onEvent: (platform) => this.lookAtPlatform(platform),
+      onRequest: (platform, { code, seconds }) => this.#measure(platform, code, seconds),
     });
     this.roster = new Roster({ ...parts, baseDir });
+    this.monitor = new Monitor({
+      ledger,
+      metrics,
+      now: () => timers.now(),
+      platforms: () => this.platforms.known(),
+      revisionOf: (sync, platform) => this.reporter.standing({ sync, platform }).revision,
+    });
     const { platforms, reporter, roster } = this;
     this.#worker = new PassWorker({
       ...parts,
@@ -218,6 +228,13 @@ export class Engine implements AsyncDisposable {
     const targets = this.roster.ofSync(name);
     if (this.#worker.following) for (const target of targets) this.wake(target, 'commit');
     return targets.length > 0;
+  }
+
+  /** A server error or no answer is the platform's failure; what it refuses is its caller's. */
+  #measure(platform: string, code: number | 'error', seconds: number): void {
+    if (!this.#worker.following) return;
+    const happening = { what: 'request' as const, ok: code !== 'error' && code < 500, seconds };
+    this.monitor.take({ kind: 'Platform', platform, object: platform, happening });
   }
 
   /** Something changed on a platform. */

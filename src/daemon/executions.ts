@@ -1,6 +1,8 @@
 import type { Driver, Execution } from '../drivers/driver.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../report/log.ts';
+import type { RunCount } from '../ledger/tallies.ts';
+import type { Monitor, Seen } from '../monitor/monitor.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { Timers } from './timers.ts';
 
@@ -9,12 +11,16 @@ export interface ExecutionParts {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly timers: Timers;
+  /** Weighs runs for service levels; nothing is weighed without it. */
+  readonly monitor?: Monitor;
   /** Platforms that are connected now. */
   readonly connected: () => Promise<ReadonlyMap<string, Driver>>;
   /**
    * Told of every run that was read, before the cursor moves: who throws here is told again. `name` is the workflow's in
    * git, where a Sync owns it.
    */
+  /** As they are configured: of each, what is there when counting begins is read as soon as it is connected. */
+  readonly expected?: () => readonly string[];
   readonly onRuns?: (platform: string, runs: readonly SeenRun[]) => Promise<void>;
 }
 
@@ -28,16 +34,20 @@ const EVERY = 10_000;
 const SOON = 300;
 const LONGEST = 30_000;
 
+/** Pages that one poll reads of a platform, so that a busy one does not hold up its own stop. */
+const PAGES = 100;
+
 /**
- * Counts runs of workflows. The cursor is kept in the ledger and moves after the runs before it were counted: a process that
- * dies in between counts them again into metrics that begin at zero, and counts none too few.
+ * Counts runs of workflows, each once. Counts and the cursor behind them are written to the ledger together, and shown as
+ * metrics after that: whenever the process dies, the one that follows goes on with the same numbers. Where counting
+ * begins, because a platform is new or the ledger was lost, what has ended already is left out: it may have been counted before.
  */
 export class ExecutionPoller implements AsyncDisposable {
   readonly #parts: ExecutionParts;
   readonly #abort = new AbortController();
   readonly #failing = new Set<string>();
-  /** Up to where was counted: what the ledger could not take must not be counted twice. */
-  readonly #counted = new Map<string, string>();
+  /** Platforms whose beginning has been shown. */
+  readonly #begun = new Set<string>();
   #cancel: () => void = () => {};
   #busy = false;
   #expecting = false;
@@ -50,6 +60,12 @@ export class ExecutionPoller implements AsyncDisposable {
   start(): void {
     this.#cancel();
     this.#arm(this.#expecting ? SOON : EVERY);
+  }
+
+  /** Shows what processes before this one have counted. Called once, before the first poll. */
+  restore(): void {
+    const { ledger, metrics } = this.#parts;
+    metrics.restoreExecutions(ledger.tallies.runs());
   }
 
   /** Polls shortly: somebody has just run something. Returns at once; how often it is called makes no difference. */
@@ -73,6 +89,11 @@ export class ExecutionPoller implements AsyncDisposable {
     });
   }
 
+  /** A pass has ended: what it was the first to connect is polled shortly, so that counting begins there. */
+  passEnded(): void {
+    if (this.#parts.expected?.().some((platform) => !this.#begun.has(platform)) === true) this.soon();
+  }
+
   /** Counts what has ended on every connected platform since the last time. Never throws. */
   async poll(): Promise<void> {
     const connected = await this.#parts.connected();
@@ -86,19 +107,16 @@ export class ExecutionPoller implements AsyncDisposable {
   }
 
   async #pollOne(platform: string, driver: Driver): Promise<void> {
-    if (driver.executions === undefined) return;
-    const { ledger, log } = this.#parts;
-    const name = `executions/${platform}`;
+    if (driver.executions === undefined) {
+      this.#begun.add(platform);
+      return;
+    }
+    const { log } = this.#parts;
     try {
       const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(LONGEST)]);
-      const from = this.#counted.get(platform) ?? ledger.cursor(name);
-      const { executions, cursor, lost = 0 } = await driver.executions(from, signal);
-      const runs = this.#named(platform, executions);
-      await this.#parts.onRuns?.(platform, runs);
-      for (const { execution, name: workflow } of runs) this.#parts.metrics.execution(platform, workflow, execution);
-      if (lost > 0) this.#tellLost(platform, lost);
-      this.#counted.set(platform, cursor);
-      ledger.setCursor(name, cursor);
+      const counting = this.#counting(platform);
+      for (let page = 0; page < PAGES; page++)
+        if (!(await this.#readPage(platform, driver, { counting, signal }))) break;
       this.#failing.delete(platform);
     } catch (error) {
       if (this.#abort.signal.aborted) return;
@@ -106,6 +124,64 @@ export class ExecutionPoller implements AsyncDisposable {
       log[this.#failing.has(platform) ? 'debug' : 'warn']('executions not read', { platform, error });
       this.#failing.add(platform);
     }
+  }
+
+  /** @returns whether there may be more. */
+  async #readPage(
+    platform: string,
+    driver: Driver,
+    { counting, signal }: { readonly counting: Counting; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const { ledger, metrics, monitor, timers } = this.#parts;
+    const name = `executions/${platform}`;
+    const page = await driver.executions?.(ledger.cursor(name), signal);
+    if (page === undefined) return false;
+    const { executions, cursor, lost = 0, more = false } = page;
+    const runs = this.#named(platform, executions);
+    await this.#parts.onRuns?.(platform, runs);
+    const ended = runs.filter(({ execution }) => execution.status !== 'running');
+    const fresh = counting.open ? [] : ended;
+    const skipped = counting.open ? ended.length : 0;
+    const weighed = monitor?.weigh(fresh.map((run) => seenOf(platform, run, driver))) ?? new Map<number, never>();
+    counting.skipped += skipped;
+    counting.open &&= more;
+    ledger.tallies.add({
+      at: timers.now(),
+      counts: weighed,
+      runs: this.#countsOf(platform, fresh),
+      cursors: { [name]: cursor, [`counting/${platform}`]: JSON.stringify(counting) },
+    });
+    for (const { execution, name: workflow } of fresh) metrics.execution(platform, workflow, execution);
+    monitor?.counted(weighed);
+    metrics.countedSince(platform, counting.since, skipped);
+    if (lost > 0) this.#tellLost(platform, lost);
+    return more;
+  }
+
+  /** Since when is counted, how many runs were left out, and whether what was there before is still being read. */
+  #counting(platform: string): Counting {
+    const { ledger, metrics, timers } = this.#parts;
+    const known = ledger.cursor(`counting/${platform}`);
+    const counting = known === undefined ? undefined : (JSON.parse(known) as Counting);
+    if (counting !== undefined) {
+      if (!this.#begun.has(platform)) metrics.countedSince(platform, counting.since, counting.skipped);
+      this.#begun.add(platform);
+      return counting;
+    }
+    this.#begun.add(platform);
+    // A ledger of a version before this one has a cursor: there is no gap.
+    return { since: timers.now(), skipped: 0, open: ledger.cursor(`executions/${platform}`) === undefined };
+  }
+
+  #countsOf(platform: string, runs: readonly SeenRun[]): readonly RunCount[] {
+    const counts = new Map<string, RunCount>();
+    for (const { execution, name } of runs) {
+      const workflow = this.#parts.metrics.workflowLabel(platform, name);
+      const word = `${workflow}\n${execution.status}`;
+      const count = (counts.get(word)?.count ?? 0) + 1;
+      counts.set(word, { platform, workflow, result: execution.status, count });
+    }
+    return [...counts.values()];
   }
 
   #named(platform: string, executions: readonly Execution[]): readonly SeenRun[] {
@@ -134,4 +210,23 @@ export class ExecutionPoller implements AsyncDisposable {
     }
     return names;
   }
+}
+
+interface Counting {
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  skipped: number;
+  /** What was there when counting began is still being read, and not counted. */
+  open: boolean;
+}
+
+function seenOf(platform: string, { execution, name }: SeenRun, { untimed }: Driver): Seen {
+  const { status, startedAt, endedAt } = execution;
+  const timed = untimed === undefined && endedAt !== undefined;
+  const happening = {
+    what: 'run' as const,
+    ok: status === 'success',
+    ...(timed ? { seconds: Math.max(0, endedAt - startedAt) / 1000 } : {}),
+  };
+  return { kind: 'Workflow', platform, object: name ?? '', happening };
 }

@@ -19,6 +19,10 @@ import type {
 import { passJson } from './pass-json.ts';
 import type { PassJson } from './pass-json.ts';
 import { restoreCopy } from './restore.ts';
+import type { RuleGroup } from '../monitor/rules/rule.ts';
+import { rulesOf } from '../monitor/rules/rules.ts';
+import { statusesOf } from '../monitor/status.ts';
+import type { ServiceLevelStatus } from '../monitor/status.ts';
 import type { PassRequest } from './runner.ts';
 import type { Target } from './target.ts';
 
@@ -166,6 +170,16 @@ export class LocalOperations implements Operations {
 
   async events(args: Arguments<'events'>) {
     return this.#engine.parts.ledger.events(given(args));
+  }
+
+  async serviceLevels({ platform, name }: Arguments<'serviceLevels'>): Promise<readonly ServiceLevelStatus[]> {
+    return statusesOf(this.#engine.monitor.standings()).filter(
+      (one) => (platform ?? one.platform) === one.platform && (name ?? one.serviceLevel) === one.serviceLevel,
+    );
+  }
+
+  async rules({ platform }: Arguments<'rules'>): Promise<readonly RuleGroup[]> {
+    return rulesOf(this.#engine.monitor.levels.filter((level) => (platform ?? level.platform) === level.platform));
   }
 
   async tree({ sync }: Arguments<'tree'>): Promise<readonly TreeSync[]> {

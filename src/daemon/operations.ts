@@ -8,6 +8,8 @@ import type { ExportResult } from './export.ts';
 import type { ErrorJson } from '../gateway/api/error-json.ts';
 import type { PassJson } from './pass-json.ts';
 import type { Problem } from '../errors.ts';
+import type { RuleGroup } from '../monitor/rules/rule.ts';
+import type { ServiceLevelStatus } from '../monitor/status.ts';
 import type { Key } from '../manifest/manifest.ts';
 
 const Name = z.string().min(1).max(253);
@@ -60,6 +62,8 @@ export const OPERATION_ARGUMENTS = {
   /** Reads a whole platform; nothing is written anywhere. */
   export: z.strictObject({ platform: Name }),
   tree: z.strictObject({ sync: Name.optional() }),
+  serviceLevels: z.strictObject({ platform: Name.optional(), name: Name.optional() }),
+  rules: z.strictObject({ platform: Name.optional() }),
   archived: z.strictObject({
     sync: Name.optional(),
     platform: Name.optional(),
@@ -146,6 +150,10 @@ export interface Operations {
   events(args: Arguments<'events'>): Promise<readonly (LedgerEvent & { readonly id: number })[]>;
   /** What is on a platform, as files of a repository. */
   export(args: Arguments<'export'>): Promise<ExportResult>;
+  /** How every objective of the service levels in force stands. */
+  serviceLevels(args: Arguments<'serviceLevels'>): Promise<readonly ServiceLevelStatus[]>;
+  /** What Prometheus has to record and alert on for them, and for Plumbline itself. */
+  rules(args: Arguments<'rules'>): Promise<readonly RuleGroup[]>;
   tree(args: Arguments<'tree'>): Promise<readonly TreeSync[]>;
   archived(args: Arguments<'archived'>): Promise<readonly Omit<ArchivedCopy, 'value'>[]>;
 }

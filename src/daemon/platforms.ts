@@ -1,5 +1,5 @@
 import { ReconcilerError, messageOf } from '../errors.ts';
-import type { Driver, DriverDefinition, PlatformEvent } from '../drivers/driver.ts';
+import type { Driver, DriverDefinition, PlatformEvent, RequestObserver } from '../drivers/driver.ts';
 import { withServiceLevels } from '../drivers/service-levels.ts';
 import type { ServiceLevelRegister } from '../drivers/service-level-register.ts';
 import { withWebhooks } from '../drivers/webhooks.ts';
@@ -25,6 +25,8 @@ export interface PlatformsParts {
   readonly host: (name: string, port: number, signal: AbortSignal) => Promise<HostedNodeRed>;
   /** Something changed on that platform: look again. */
   readonly onEvent: (platform: string, event: PlatformEvent) => void;
+  /** A request to that platform was answered, or not. */
+  readonly onRequest: (platform: string, request: Parameters<RequestObserver>[0]) => void;
 }
 
 interface Connected {
@@ -69,6 +71,11 @@ export class Platforms implements AsyncDisposable {
 
   names(): readonly string[] {
     return [...this.#entries.keys()];
+  }
+
+  /** Names and labels, as configured. */
+  known(): readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[] {
+    return [...this.#entries].map(([name, { platform }]) => ({ name, labels: platform.metadata.labels }));
   }
 
   /** As it is configured. */
@@ -121,7 +128,8 @@ export class Platforms implements AsyncDisposable {
 
   async #connect(name: string, entry: Entry): Promise<Connected> {
     const { spec } = entry.platform;
-    const { metrics, driverNamed, onEvent } = this.#parts;
+    const { metrics, driverNamed, onEvent, onRequest } = this.#parts;
+    const observe = metrics.observer(name);
     const definition = driverNamed(spec.driver);
     const { url, username, auth } = await this.#access(name, entry, definition);
     const { concurrency, requestsPerSecond, timeout } = spec.limits;
@@ -131,7 +139,10 @@ export class Platforms implements AsyncDisposable {
       auth,
       ...(username === undefined ? {} : { username }),
       limits: { concurrency, requestsPerSecond, timeout },
-      onRequest: metrics.observer(name),
+      onRequest: (request) => {
+        observe(request);
+        onRequest(name, request);
+      },
       onCircuit: (state) => metrics.circuitOpen(name, state !== 'closed'),
     });
     const { webhooks, serviceLevels } = this.#parts;

@@ -30,6 +30,8 @@ export function remoteOperations(stateDir: string): Operations {
     events: operation('events'),
     export: operation('export'),
     tree: operation('tree'),
+    serviceLevels: operation('serviceLevels'),
+    rules: operation('rules'),
     archived: operation('archived'),
   };
 }

@@ -6,6 +6,7 @@ import { parseAddress, urlOf } from './address.ts';
 import { ExecutionPoller } from './executions.ts';
 import { Gateway } from './gateway.ts';
 import { startListener } from './listener.ts';
+import { Measuring } from './measuring.ts';
 import { DAEMON_FILE } from './remote-api.ts';
 import { SYSTEM_TIMERS } from './timers.ts';
 import { openWorkshop } from './workshop.ts';
@@ -58,7 +59,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       metrics,
       log,
       timers,
+      monitor: engine.monitor,
       connected: () => engine.platforms.connected(),
+      expected: () => engine.platforms.names(),
       onRuns: async (platform, runs) => {
         const executions = runs.map(({ execution }) => execution);
         if (executions.length > 0) ledger.runs.saw(platform, executions);
@@ -105,6 +108,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   lock.announce({ listen: `${listener.host}:${listener.port}` });
   opening.use(watchConfiguration(options.configPath, () => void engine.reload()));
   gateway.start();
+  poller.restore();
+  const measuring = opening.use(new Measuring({ monitor: engine.monitor, ledger, log, timers }));
+  const tellGateway = engine.onPassEnded;
+  engine.onPassEnded = () => {
+    tellGateway();
+    poller.passEnded();
+  };
+  measuring.start();
   engine.start();
   poller.start();
   void plugins.warm();

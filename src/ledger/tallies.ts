@@ -60,6 +60,7 @@ const SPANS = [
   { width: 6 * 3600, until: 100 * 86_400 },
 ] as const;
 const FINEST = SPANS[0].width;
+const DAY = 86_400;
 
 /**
  * What was counted for service levels. Storage is bounded: minutes for three hours, hours for three days, quarters of a day
@@ -188,10 +189,12 @@ export class Tallies {
                    good = good + excluded.good, bad = bad + excluded.bad, seconds = seconds + excluded.seconds`,
               )
               .run(wider, width, limit);
-          // Only whole wider spans are put together: their parts go all at once.
-          this.#database
-            .prepare('DELETE FROM tally_span WHERE width = ?1 AND start / ?2 * ?2 + ?2 <= ?3')
-            .run(width, wider ?? width, limit);
+          // Only whole wider spans are put together: their parts go all at once. A clock that has jumped ages nothing
+          // away before something was counted under it.
+          if (wider !== undefined || this.#newest() > seconds - DAY)
+            this.#database
+              .prepare('DELETE FROM tally_span WHERE width = ?1 AND start / ?2 * ?2 + ?2 <= ?3')
+              .run(width, wider ?? width, limit);
         }
       },
       'process',
@@ -227,6 +230,10 @@ export class Tallies {
       },
       'process',
     );
+  }
+
+  #newest(): number {
+    return Number(this.#database.prepare('SELECT max(start) AS start FROM tally_span').get()?.['start'] ?? 0);
   }
 
   #addCounts(counts: ReadonlyMap<number, Counts>, at: number): void {

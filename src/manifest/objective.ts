@@ -73,10 +73,19 @@ export function readTarget(
     return { message: `is on the wrong side: ${name} is good when it is ${side}`, remedy: `Write ${example}.` };
   if ((suffix === '%') !== (unit === '%'))
     return { message: `has a unit that ${name} is not measured in`, remedy: `Write ${example}.` };
-  const value = suffix === '%' ? Number(amount) / 100 : Number(amount) * (SECONDS[suffix] ?? 1);
+  const value = suffix === '%' ? percent(amount) : seconds(amount, suffix);
   const outside = suffix === '%' ? value <= 0 || value >= 1 : value <= 0;
   if (outside) return { message: whyOutside(unit, value), remedy: `Write ${example}.` };
   return { target: { operator: operator as Target['operator'], value }, text: `${operator} ${amount}${suffix}` };
+}
+
+/** 0.7 s are 0.7000000000000001 s to a computer that multiplies; twelve digits are meant. */
+function seconds(amount: string, unit: string): number {
+  return Number((Number(amount) * (SECONDS[unit] ?? 1)).toPrecision(12));
+}
+
+function percent(amount: string): number {
+  return Number((Number(amount) / 100).toPrecision(12));
 }
 
 function whyOutside(unit: '%' | 's', value: number): string {

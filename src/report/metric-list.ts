@@ -167,6 +167,41 @@ export function createFamilies(registry: Registry) {
       ['platform', 'workflow', 'result'],
       'Wishes to run a workflow: accepted, refused, not-triggerable, failed or unknown.',
     ),
+    executionsSkipped: counter(
+      'workflow_executions_skipped_total',
+      ['platform'],
+      'Runs that were there already when counting began on a platform: whether they were counted before the ledger was lost cannot be known, so they are not.',
+    ),
+    countedSince: gauge(
+      'workflow_executions_counted_since_timestamp_seconds',
+      ['platform'],
+      'When counting of runs began on the platform (Unix time); what ended before, and after the ledger was lost, is a gap.',
+    ),
+    levelEvents: counter(
+      'service_level_events_total',
+      ['platform', 'service_level', 'objective', 'object', 'within', 'window', 'result'],
+      'Events that a service level is measured by, good or bad for the objective; goes on after a restart.',
+    ),
+    levelSeconds: counter(
+      'service_level_seconds_total',
+      ['platform', 'service_level', 'objective', 'object', 'within', 'window'],
+      'What those events took together, for objectives about time.',
+    ),
+    levelTarget: gauge(
+      'service_level_target',
+      ['platform', 'service_level', 'objective'],
+      'What is promised: a share between 0 and 1, or seconds.',
+    ),
+    levelBudget: gauge(
+      'service_level_budget_left_ratio',
+      ['platform', 'service_level', 'objective', 'object'],
+      'Share of the error budget that is left in the window: 1 untouched, 0 spent, below 0 overspent.',
+    ),
+    levelLastGood: gauge(
+      'service_level_last_good_timestamp_seconds',
+      ['platform', 'service_level', 'objective', 'object'],
+      'When the last good event was counted, or counting began where there was none (Unix time).',
+    ),
     configuration: gauge(
       'configuration_valid',
       [],

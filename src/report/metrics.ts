@@ -1,11 +1,13 @@
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { Execution, RequestObserver } from '../drivers/driver.ts';
+import type { RunCount } from '../ledger/tallies.ts';
 import type { PassReport } from './pass-report.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { createFamilies } from './metric-list.ts';
 import type { Families } from './metric-list.ts';
 import { zeroes } from './metric-zeroes.ts';
 import { countsOf } from './counts.ts';
+import { LevelMetrics } from './level-metrics.ts';
 import { LabelBound } from './series.ts';
 import type { Labels } from './series.ts';
 
@@ -43,6 +45,8 @@ export class Metrics {
   readonly #workflows: LabelBound;
   readonly #routes: LabelBound;
   readonly gateway: GatewayMetrics;
+  /** Service levels. */
+  readonly levels: LevelMetrics;
   /** Read at each scrape, because an age grows without anything happening. */
   #queue: () => QueueNumbers = () => ({ waiting: 0, running: 0, delayed: 0, oldest: 0 });
 
@@ -57,6 +61,7 @@ export class Metrics {
     this.#workflows = bound('workflow', options.maxWorkflows ?? 500);
     this.#routes = bound('route', options.maxRoutes ?? 100);
     this.gateway = new GatewayMetrics(this.#families, bound);
+    this.levels = new LevelMetrics(this.#families);
     build.metric.set({ version: options.version, node: process.version }, 1);
     queueAge.metric.set(0);
     configuration.metric.set(1);
@@ -157,13 +162,34 @@ export class Metrics {
   execution(platform: string, workflow: string | undefined, execution: Execution): void {
     if (execution.status === 'running') return;
     const { executions, executionSeconds } = this.#families;
-    const name = workflow === undefined ? UNMANAGED : this.#workflows.admit(platform, workflow);
-    const labels = { platform, workflow: name, result: execution.status };
-    this.expectWorkflow(platform, name);
+    const labels = { platform, workflow: this.workflowLabel(platform, workflow), result: execution.status };
+    this.expectWorkflow(platform, labels.workflow);
     executions.metric.inc(executions.touch(labels));
     if (execution.endedAt === undefined) return;
     const seconds = Math.max(0, execution.endedAt - execution.startedAt) / 1000;
     executionSeconds.metric.observe(executionSeconds.touch(labels), seconds);
+  }
+
+  /** What a workflow is called in labels: its name, `_unmanaged` where git does not know it, `_other` where there is no room. */
+  workflowLabel(platform: string, workflow: string | undefined): string {
+    return workflow === undefined ? UNMANAGED : this.#workflows.admit(platform, workflow);
+  }
+
+  /** Goes on from what a process before this one has counted, as it was labelled then. */
+  restoreExecutions(counts: readonly RunCount[]): void {
+    const { executions } = this.#families;
+    for (const { platform, workflow, result, count } of counts) {
+      if (!workflow.startsWith('_')) this.#workflows.admit(platform, workflow);
+      this.expectWorkflow(platform, workflow);
+      executions.metric.inc(executions.touch({ platform, workflow, result }), count);
+    }
+  }
+
+  /** When counting of runs began on a platform (milliseconds since 1970), and how many were there already and left out. */
+  countedSince(platform: string, since: number, skipped: number): void {
+    const { countedSince, executionsSkipped } = this.#families;
+    set(countedSince, { platform }, since / 1000);
+    executionsSkipped.metric.inc(executionsSkipped.touch({ platform }), skipped);
   }
 
   /** The success and error counts of a workflow exist together: a rate of errors needs both. */

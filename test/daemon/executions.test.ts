@@ -54,6 +54,8 @@ describe('runs of workflows', () => {
       connected: async () => new Map([['prod', platform]]),
       ...parts,
     });
+  /** Counting has begun: what comes from now on counts. */
+  const begun = (): void => ledger.setCursor('executions/prod', 'c0');
   const sample = async (name: string, labels = ''): Promise<number> => {
     const line = (await metrics.text()).split('\n').find((one) => one.startsWith(`${name}{platform="prod"${labels}`));
     return Number(line?.split(' ').at(-1) ?? 0);
@@ -63,40 +65,83 @@ describe('runs of workflows', () => {
 
   it('are counted by result, from where the last poll ended', async () => {
     platform.pages = [
+      { executions: [], cursor: 'c0' },
       { executions: [run('1'), run('2', 'error')], cursor: 'c2' },
       { executions: [run('3')], cursor: 'c3' },
     ];
     const one = poller();
-    await one.poll();
-    await one.poll();
+    for (let time = 0; time < 3; time++) await one.poll();
     expect([await counted('success'), await counted('error')]).to.deep.equal([2, 1]);
-    expect(platform.cursors).to.deep.equal([undefined, 'c2']);
+    expect(platform.cursors).to.deep.equal([undefined, 'c0', 'c2']);
   });
 
   it('are not counted again by the process that follows: it goes on at the cursor in the ledger', async () => {
+    begun();
     platform.pages = [{ executions: [run('1')], cursor: 'c1' }];
     await poller().poll();
     ledger.close();
     ledger = Ledger.open(state);
     metrics = new Metrics({ version: '1' });
     platform.pages = [{ executions: [run('2')], cursor: 'c2' }];
-    await poller().poll();
-    expect(platform.cursors).to.deep.equal([undefined, 'c1']);
-    expect(await counted('success')).to.equal(1);
+    const next = poller();
+    next.restore();
+    expect(await counted('success'), 'as the process before it has shown it').to.equal(1);
+    await next.poll();
+    expect(platform.cursors).to.deep.equal(['c0', 'c1']);
+    expect(await counted('success')).to.equal(2);
   });
 
-  it('are counted once, though the ledger cannot take the cursor', async () => {
+  it('are not shown before the ledger has taken them: a process that follows would show them a second time', async () => {
+    begun();
     ledger.close();
     ledger = Ledger.read(state);
     platform.pages = [
       { executions: [run('1')], cursor: 'c1' },
-      { executions: [run('2')], cursor: 'c2' },
+      { executions: [run('1'), run('2')], cursor: 'c2' },
     ];
     const one = poller();
     await one.poll();
-    await one.poll();
-    expect(platform.cursors).to.deep.equal([undefined, 'c1']);
+    expect(await counted('success')).to.equal(0);
+    ledger.close();
+    ledger = Ledger.open(state);
+    await poller().poll();
+    expect(platform.cursors).to.deep.equal(['c0', 'c0']);
     expect(await counted('success')).to.equal(2);
+  });
+
+  it('that ended before counting began are left out, page by page, and how many is told: they may have been counted before', async () => {
+    platform.pages = [
+      { executions: [run('1'), run('2')], cursor: 'c2', more: true },
+      { executions: [run('3')], cursor: 'c3' },
+      { executions: [run('4')], cursor: 'c4' },
+    ];
+    const one = poller();
+    await one.poll();
+    expect(platform.cursors, 'read to the end at once').to.deep.equal([undefined, 'c2']);
+    expect([await counted('success'), await sample('plumbline_workflow_executions_skipped_total')]).to.deep.equal([
+      0, 3,
+    ]);
+    await one.poll();
+    expect([await counted('success'), await sample('plumbline_workflow_executions_skipped_total')]).to.deep.equal([
+      1, 3,
+    ]);
+    expect(await sample('plumbline_workflow_executions_counted_since_timestamp_seconds')).to.be.greaterThan(1.7e9);
+  });
+
+  it('that were there when counting began are left out also by the process that follows', async () => {
+    platform.pages = [{ executions: [run('1')], cursor: 'c1', more: true }];
+    await poller().poll();
+    metrics = new Metrics({ version: '1' });
+    platform.pages = [
+      { executions: [run('2')], cursor: 'c2' },
+      { executions: [run('3')], cursor: 'c3' },
+    ];
+    const next = poller();
+    await next.poll();
+    await next.poll();
+    expect([await counted('success'), await sample('plumbline_workflow_executions_skipped_total')]).to.deep.equal([
+      1, 2,
+    ]);
   });
 
   it('that the platform dropped before they were read are counted as lost, and said', async () => {
@@ -104,6 +149,7 @@ describe('runs of workflows', () => {
       { executions: [], cursor: 'c1', lost: 0 },
       { executions: [run('9')], cursor: 'c9', lost: 7 },
     ];
+    begun();
     const one = poller();
     metrics.expectPlatform('prod');
     await one.poll();
@@ -114,6 +160,7 @@ describe('runs of workflows', () => {
   });
 
   it('that cannot be read are said once and read later from the same place; other platforms are counted meanwhile', async () => {
+    begun();
     platform.pages = [{ executions: [run('1')], cursor: 'c1' }];
     const one = poller();
     for (let time = 0; time < 4; time++) await one.poll();
@@ -131,6 +178,7 @@ describe('runs of workflows', () => {
     ledger
       .journal({ sync: 'orders', platform: 'prod' })
       .record([{ record: 'own', owned: owned('Workflow/orders', { remote: 'tab' }) }]);
+    begun();
     const page = { executions: [run('1'), { ...run('2'), workflow: 'another' }], cursor: 'c2' };
     platform.pages = [page, page, { executions: [], cursor: 'c3' }];
     const told: unknown[] = [];
@@ -149,11 +197,11 @@ describe('runs of workflows', () => {
       ['2', undefined],
     ];
     expect(told).to.deep.equal([
-      ['prod', both, undefined],
-      ['prod', both, undefined],
+      ['prod', both, 'c0'],
+      ['prod', both, 'c0'],
       ['prod', [], 'c2'],
     ]);
-    expect(platform.cursors).to.deep.equal([undefined, undefined, 'c2']);
+    expect(platform.cursors).to.deep.equal(['c0', 'c0', 'c2']);
     expect(await counted('success')).to.equal(1);
     expect(said.filter((line) => line.includes('executions not read'))).to.have.length(1);
   });

@@ -52,6 +52,7 @@ export class DirectusDriver implements Driver {
   readonly format = directusFormat;
   readonly marks: readonly Kind[] = ['Workflow', 'AccessRole', 'AccessGrant'];
   readonly targeted = true;
+  readonly untimed = true;
   readonly #connection: Connection;
   readonly #http: HttpClient;
   readonly #login: Login;

@@ -35,7 +35,11 @@ export class Executions {
     const known = new Set(seen);
     const fresh = rows.filter((row) => !known.has(idOf(row)));
     const next = following({ after, seen: [...seen, ...fresh.map(idOf)] }, rows);
-    return { executions: await this.#read(fresh, signal), cursor: JSON.stringify(next) };
+    return {
+      executions: await this.#read(fresh, signal),
+      cursor: JSON.stringify(next),
+      more: rows.length >= PAGE + seen.length,
+    };
   }
 
   async one(id: string, signal: AbortSignal): Promise<Execution | undefined> {

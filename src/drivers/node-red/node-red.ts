@@ -173,7 +173,8 @@ export class NodeRedDriver implements Driver {
     const page = await this.#runs.executions(cursor === '' ? undefined : cursor, PAGE, signal);
     // What was dropped before anybody asked for the first time is nobody's loss.
     const lost = (cursor ?? '') === '' ? 0 : page.lost;
-    return { executions: page.executions.map(executionOf), cursor: page.next, lost };
+    const more = page.executions.length >= PAGE;
+    return { executions: page.executions.map(executionOf), cursor: page.next, lost, more };
   }
 
   async execution(id: string, signal: AbortSignal): Promise<Execution | undefined> {

@@ -32,6 +32,31 @@ const StatusQuery = z.strictObject({
   sync: z.string().min(1).max(253).optional().describe('Only this Sync.'),
   platform: z.string().min(1).max(253).optional().describe('Only this Platform.'),
 });
+const LevelsQuery = z.strictObject({
+  platform: z.string().min(1).max(253).optional().describe('Only those of this Platform.'),
+  name: z.string().min(1).max(253).optional().describe('Only this service level.'),
+});
+const LevelJson = z
+  .strictObject({
+    sync: z.string(),
+    platform: z.string(),
+    serviceLevel: z.string(),
+    title: z.string(),
+    objective: z.string(),
+    object: z.string().describe('What it is measured on; _other for those that are counted together.'),
+    target: z.string().describe('As it is written, such as > 99%.'),
+    window: z.string(),
+    state: z.enum(['met', 'burning', 'missed', 'few', 'no-data']),
+    now: z.number().optional().describe('What stands against the target: a share between 0 and 1, or seconds.'),
+    unit: z.enum(['share', 'seconds']),
+    budgetLeft: z.number().optional().describe('1 untouched, 0 spent, below 0 overspent.'),
+    good: z.int(),
+    bad: z.int(),
+    since: z.string().describe('Since when it stands so; RFC 3339.'),
+    revision: z.string().optional().describe('The commit that was live when it turned bad.'),
+  })
+  .meta({ id: 'ServiceLevelStatus' });
+const LevelsJson = z.strictObject({ serviceLevels: z.array(LevelJson) }).meta({ id: 'ServiceLevels' });
 const Queued = z
   .strictObject({ queued: z.array(z.strictObject({ sync: z.string(), platform: z.string() })) })
   .meta({ id: 'Queued' });
@@ -50,7 +75,7 @@ export function operationRoutes({ offered, run }: OperationParts): readonly Rout
       handle: async (call) => ({ status: 200, body: { result: (await run(name, call.body)) ?? null } }),
     }),
   );
-  return [statusRoute(run), reconcileRoute(run), ...operations];
+  return [statusRoute(run), serviceLevelsRoute(run), reconcileRoute(run), ...operations];
 }
 
 function statusRoute(run: OperationParts['run']): Route {
@@ -75,6 +100,21 @@ function statusRoute(run: OperationParts['run']): Route {
         throw error;
       }
     },
+  });
+}
+
+function serviceLevelsRoute(run: OperationParts['run']): Route {
+  return route({
+    method: 'GET',
+    path: '/service-levels',
+    id: 'getServiceLevels',
+    summary: 'How every objective of the service levels in force stands',
+    description: 'A token that is limited to a platform names it.',
+    needs: (_params: Given, { platform }: Given): Need =>
+      platform === undefined ? { right: 'read' } : { right: 'read', platform },
+    query: LevelsQuery,
+    answers: { 200: LevelsJson },
+    handle: async ({ query }) => ({ status: 200, body: { serviceLevels: await run('serviceLevels', query) } }),
   });
 }
 

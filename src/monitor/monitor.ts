@@ -1,0 +1,162 @@
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Counts, Tally } from '../ledger/tallies.ts';
+import type { Metrics } from '../report/metrics.ts';
+import { countOf, plus } from './happening.ts';
+import type { Happening } from './happening.ts';
+import { levelsOf, OTHER, seriesOf } from './levels.ts';
+import type { KnownPlatform, Level, Placed } from './levels.ts';
+import { Judge } from './judge.ts';
+import type { Numbered, Standing } from './judge.ts';
+import type { SelectedKind } from '../manifest/objective.ts';
+
+export interface MonitorParts {
+  readonly ledger: Ledger;
+  readonly metrics: Metrics;
+  readonly now: () => number;
+  /** As they are configured now. */
+  readonly platforms: () => readonly KnownPlatform[];
+  /** The revision of a Sync on a Platform that is live; undefined while no pass has read any. */
+  readonly revisionOf: (sync: string, platform: string) => string | undefined;
+  /** Series per platform that are counted by themselves. */
+  readonly room?: number;
+}
+
+/** What happened to one object of a platform. */
+export interface Seen {
+  readonly kind: SelectedKind;
+  readonly platform: string;
+  readonly object: string;
+  readonly happening: Happening;
+}
+
+/** What was counted of a platform's runs, not written yet. */
+export type Weighed = ReadonlyMap<number, Counts>;
+
+const ROOM = 5000;
+
+/**
+ * Measures the service levels in force: weighs what happens against each objective, keeps the counts in the ledger, and shows
+ * the same numbers as metrics. What a metric shows has been written down before, so that a process that follows goes on
+ * where this one was.
+ */
+export class Monitor {
+  readonly #parts: MonitorParts;
+  readonly #judge: Judge;
+  #made = '';
+  #levels: readonly Level[] = [];
+  #placed: readonly Numbered[] = [];
+  readonly #byId = new Map<number, Numbered>();
+  readonly #byObject = new Map<string, Numbered[]>();
+  /** Requests and integrations come one by one: they are written together. */
+  #waiting = new Map<number, Counts>();
+
+  constructor(parts: MonitorParts) {
+    this.#parts = parts;
+    this.#judge = new Judge(parts);
+  }
+
+  /** The service levels in force, as of the last look. */
+  get levels(): readonly Level[] {
+    this.refresh();
+    return this.#levels;
+  }
+
+  /** Follows what is in force: new series begin at zero, those of what has gone are removed. Cheap when nothing has changed. */
+  refresh(): void {
+    const { ledger, metrics, platforms, now, room = ROOM } = this.#parts;
+    const known = platforms();
+    const made = JSON.stringify([ledger.serviceLevels.generation, known]);
+    if (made === this.#made) return;
+    this.#levels = levelsOf(ledger.serviceLevels.list(), known);
+    const placed = seriesOf(this.#levels, room);
+    ledger.tallies.keep(placed, now());
+    const tallies = new Map(ledger.tallies.all().map((tally) => [wordOf(tally), tally]));
+    this.#placed = placed.flatMap((one) => {
+      const tally = tallies.get(wordOf(one));
+      return tally === undefined ? [] : [{ ...one, id: tally.id }];
+    });
+    this.#byId.clear();
+    this.#byObject.clear();
+    for (const one of this.#placed) {
+      this.#byId.set(one.id, one);
+      for (const object of one.objects) {
+        const word = objectWord(one.of.spec.selector.kind, one.platform, object);
+        const others = this.#byObject.get(word);
+        if (others === undefined) this.#byObject.set(word, [one]);
+        else others.push(one);
+      }
+    }
+    metrics.levels.show(
+      this.#placed.flatMap((one) => {
+        const tally = tallies.get(wordOf(one));
+        return tally === undefined ? [] : [{ ...labelled(one), ...tally, target: one.measures.target.value }];
+      }),
+    );
+    this.#made = made;
+  }
+
+  /** What happened, in counts; to be written together with the cursor behind it, and then given to `counted`. */
+  weigh(seen: readonly Seen[]): Weighed {
+    this.refresh();
+    const counts = new Map<number, Counts>();
+    for (const one of seen) this.#weigh(one, counts);
+    return counts;
+  }
+
+  /** Shows what has been written down. */
+  counted(counts: Weighed): void {
+    const { metrics, now } = this.#parts;
+    for (const [id, count] of counts) {
+      const placed = this.#byId.get(id);
+      if (placed === undefined) continue;
+      metrics.levels.count(labelled(placed), count, now());
+      if (placed.object === OTHER) metrics.levels.fold(count.good + count.bad);
+    }
+  }
+
+  /** Takes what happened; it is written down, and shown, by the next `flush`. */
+  take(seen: Seen): void {
+    for (const [id, count] of this.weigh([seen])) this.#waiting.set(id, plus(this.#waiting.get(id), count));
+  }
+
+  /** Writes down what was taken since the last time. @throws ReconcilerError; then it is tried again with the next call. */
+  flush(): void {
+    if (this.#waiting.size === 0) return;
+    const counts = this.#waiting;
+    this.#parts.ledger.tallies.add({ at: this.#parts.now(), counts });
+    this.#waiting = new Map();
+    this.counted(counts);
+  }
+
+  /** Looks at how everything stands, and writes down what has turned. */
+  judge(): void {
+    this.refresh();
+    for (const { placed, budgetLeft } of this.#judge.judge(this.#placed))
+      if (budgetLeft !== undefined) this.#parts.metrics.levels.budget(labelled(placed), budgetLeft);
+  }
+
+  /** How everything stands, as of now. */
+  standings(): readonly Standing[] {
+    this.refresh();
+    return this.#judge.look(this.#placed);
+  }
+
+  #weigh({ kind, platform, object, happening }: Seen, counts: Map<number, Counts>): void {
+    for (const { id, measures } of this.#byObject.get(objectWord(kind, platform, object)) ?? []) {
+      const count = countOf(kind, measures, happening);
+      if (count !== undefined) counts.set(id, plus(counts.get(id), count));
+    }
+  }
+}
+
+function wordOf({ platform, level, objective, bound, object }: Placed | Tally): string {
+  return JSON.stringify([platform, level, objective, bound, object]);
+}
+
+function objectWord(kind: SelectedKind, platform: string, object: string): string {
+  return `${kind}\n${platform}\n${object}`;
+}
+
+function labelled({ platform, level, objective, object, bound, of }: Placed) {
+  return { platform, level, objective, object, bound, window: of.spec.window };
+}
