@@ -19,6 +19,7 @@ export async function reconcile(pass: Pass, signal: AbortSignal): Promise<PassRe
     const snapshot = retired ? NO_SNAPSHOT : await findings.timed('source', pass.source.read(signal));
     findings.snapshot(snapshot);
     const desired = retired ? NO_MANIFESTS : await findings.timed('manifest', pass.loader.load(snapshot, signal));
+    pass.memory.desired = desired;
     findings.problems(desired.problems);
     const planned = await findings.timed('plan', planPass(pass, { snapshot, desired }, signal));
     findings.planned(planned);

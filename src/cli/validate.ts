@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { formatProblem, type Problem } from '../errors.ts';
 import { configurationProblems } from '../daemon/configuration.ts';
 import { DRIVERS } from '../drivers/index.ts';
+import type { Desired } from '../manifest/manifest.ts';
+import { unknownOutput } from '../manifest/output-reference.ts';
 import { ManifestLoader } from '../manifest/load.ts';
 import { FolderSource } from '../source/folder.ts';
 import { globalFlags, output, type Context, type Register } from './context.ts';
@@ -51,7 +53,24 @@ async function check(folder: string, flags: ValidateFlags, context: Context): Pr
     variables: Object.fromEntries(variables),
   });
   const desired = await loader.load(await source.read(context.signal), context.signal);
-  return { problems: desired.problems, objects: [...desired.manifests.keys()] };
+  const problems = [...desired.problems, ...outputProblems(desired.manifests, flags.format)];
+  return { problems, objects: [...desired.manifests.keys()] };
+}
+
+/** References to outputs that no object of the kind has: on this platform, or for objects of other sources on any. */
+function outputProblems(manifests: Desired['manifests'], format: string): readonly Problem[] {
+  return [...manifests.values()].flatMap(({ key, dependsOn, outputReferences }) =>
+    outputReferences.flatMap((reference): readonly Problem[] => {
+      const isOwn = dependsOn.includes(reference.key) && reference.platform === undefined;
+      const flaws = DRIVERS.filter(({ name }) => !isOwn || name === format).map(({ outputs }) =>
+        unknownOutput(reference, outputs ?? {}),
+      );
+      const [flaw] = flaws;
+      if (flaw === undefined || flaws.includes(undefined)) return [];
+      const message = `"\${ref:${reference.text}}": ${flaw.message}.`;
+      return [{ origin: reference.origin, message, remedy: flaw.remedy, severity: 'error', key }];
+    }),
+  );
 }
 
 function report({ problems, objects }: Found, where: string, { colours }: Context): string {

@@ -13,6 +13,7 @@ import type { SecretStore } from '../secrets/store.ts';
 import type { Source } from '../source/source.ts';
 import type { Configuration } from './configuration.ts';
 import { problemsOf, refuseEmptied, refuseInvalid } from './configuration-refusal.ts';
+import { Exchange } from './exchange.ts';
 import { PassWorker } from './pass-worker.ts';
 import { Platforms } from './platforms.ts';
 import { WorkQueue } from './queue.ts';
@@ -94,6 +95,11 @@ export class Engine implements AsyncDisposable {
       roster,
       checkChanges: parts.plugins,
       queue: () => this.queue,
+      exchange: new Exchange({
+        owners: () => ledger.owners,
+        targets: () => this.roster.targets(),
+        outputs: (platform) => parts.driverNamed(this.platforms.get(platform)?.spec.driver ?? '').outputs ?? {},
+      }),
       onReported: () => this.onPassEnded(),
     });
     this.queue = new WorkQueue(this.#worker, timers);

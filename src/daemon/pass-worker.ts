@@ -82,7 +82,7 @@ export class PassWorker implements Worker {
 
   /** When the next pass comes, who waited for this one, and whether a Sync that is gone is done with. */
   #follow(target: Target, report: PassReport): void {
-    const { roster, ledger, log, reporter, timers, metrics, queue } = this.#parts;
+    const { roster, ledger, log, reporter, timers, metrics, queue, exchange } = this.#parts;
     const { progress, place, terms } = target;
     progress.attempted = true;
     if (roster.find(place.key) !== target) return;
@@ -99,6 +99,8 @@ export class PassWorker implements Worker {
     const due = dueAfter(target, report, timers);
     if (due.trigger === 'retry') metrics.retried(target.sync, target.platform);
     queue().later({ ...place, trigger: due.trigger, priority: due.priority }, due.delay);
+    const wrote = report.outcomes.length + (report.plan?.records.length ?? 0) > 0;
+    if (exchange.readsAnew(target) || wrote) for (const other of exchange.stale()) this.wake(other, 'event');
     if (!moved) return;
     for (const other of roster.targets()) if (other.dependsOn.includes(target.sync)) this.wake(other, 'event');
   }

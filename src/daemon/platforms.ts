@@ -138,6 +138,7 @@ export class Platforms implements AsyncDisposable {
       url,
       auth,
       ...(username === undefined ? {} : { username }),
+      ...(spec.publicUrl === undefined ? {} : { publicUrl: spec.publicUrl }),
       limits: { concurrency, requestsPerSecond, timeout },
       onRequest: (request) => {
         observe(request);

@@ -10,6 +10,7 @@ import type { PassReport, Trigger } from '../report/pass-report.ts';
 import type { Reporter } from '../report/reporter.ts';
 import type { Secrets } from '../secrets/secrets.ts';
 import type { Source } from '../source/source.ts';
+import type { Exchange } from './exchange.ts';
 import type { Platforms } from './platforms.ts';
 import type { Target } from './target.ts';
 import type { Timers } from './timers.ts';
@@ -35,6 +36,7 @@ export interface RunnerParts {
   readonly reporter: Reporter;
   readonly metrics: Metrics;
   readonly timers: Timers;
+  readonly exchange: Exchange;
   /** Plugins that look at what would be changed. */
   readonly checkChanges: ChangeChecks;
 }
@@ -81,6 +83,7 @@ export async function runPass(
           ...(suspended === undefined ? {} : { suspended }),
           ...(request.waits === undefined ? {} : { waits: request.waits }),
         },
+        others: parts.exchange.for(target, mode === 'apply'),
         checkChanges: parts.checkChanges,
         trigger,
         mode,

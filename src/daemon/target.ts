@@ -30,6 +30,8 @@ export interface Target extends TargetName {
   readonly secretScope: SecretScope;
   readonly pace: Pace;
   readonly dependsOn: readonly string[];
+  /** Syncs whose objects its manifests may refer to. */
+  readonly references: readonly string[];
   /** Suspended by its own configuration. */
   readonly suspend: boolean;
   readonly memory: PassMemory;
@@ -70,6 +72,7 @@ export function targetOf(sync: Sync, platform: string, source: Source, parts: Ta
       variables: spec.variables,
       select: selectOf(sync),
       secretScope,
+      platform,
     }),
     terms: termsOf(sync, parts.installation),
     windows: windowsOf(sync),
@@ -81,6 +84,7 @@ export function targetOf(sync: Sync, platform: string, source: Source, parts: Ta
       gracePeriod: spec.gracePeriod,
     },
     dependsOn: spec.dependsOn,
+    references: spec.references,
     suspend: spec.suspend,
     memory: new PassMemory(),
     progress: { attempt: 0, nextLook: 0, attempted: false, succeeded: false },
@@ -107,6 +111,7 @@ export function retiringTarget(name: TargetName, policy: 'Orphan' | 'Delete', pa
     secretScope: { kind: 'source', env: [] },
     pace: RETIRING,
     dependsOn: [],
+    references: [],
     suspend: false,
     memory: new PassMemory(),
     progress: { attempt: 0, nextLook: 0, attempted: true, succeeded: true },

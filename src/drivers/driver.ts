@@ -1,6 +1,7 @@
 import type { ReconcilerError } from '../errors.ts';
 import type { DefinitionFormat, JsonObject, JsonValue, Key, Kind } from '../manifest/manifest.ts';
-import type { Capabilities, Change, Marker, Owner, RemoteObject } from '../plan/types.ts';
+import type { OutputNames } from '../manifest/output-reference.ts';
+import type { Capabilities, Change, Marker, Outputs, Owner, RemoteObject } from '../plan/types.ts';
 import type { SecretValue } from '../secrets/secrets.ts';
 
 /** What a platform says of itself when asked; everything a plan needs to refuse up front. */
@@ -144,6 +145,13 @@ export interface Driver {
   observe(look: Look, signal: AbortSignal): AsyncIterable<RemoteObject | Listed>;
   /** The content in the form in which it is compared. Pure and idempotent; gives the same for equal meaning. */
   normalize(kind: Kind, spec: JsonObject): JsonObject;
+  /** What others may use of its objects (`${ref:Workflow/orders.webhookUrl}`); none when absent. */
+  readonly outputs?: OutputNames;
+  /**
+   * The outputs of an object with this normalised content: no others than `outputs` declares, and never a secret. What this
+   * object lacks is left out.
+   */
+  outputsOf?(kind: Kind, content: JsonObject, signal: AbortSignal): Promise<Outputs>;
   /** The id an object gets when the client may choose: equal for equal owner and key. */
   idFor?(owner: Owner, key: Key): string | undefined;
   /** Looks at changes before the first write (law 13). What it names is withheld with its reason, unless that is bearable. */
@@ -194,6 +202,8 @@ export type CircuitState = 'closed' | 'open' | 'half-open';
 export interface Connection {
   readonly platform: string;
   readonly url: string;
+  /** Where others reach what the platform serves, when that is not `url`. */
+  readonly publicUrl?: string;
   /** Named credentials, read anew when a connection is made so that rotation is seen. */
   readonly auth: Readonly<Record<string, () => Promise<SecretValue>>>;
   readonly username?: string;
@@ -215,6 +225,8 @@ export interface Limits {
 export interface DriverDefinition {
   readonly name: string;
   readonly format?: DefinitionFormat;
+  /** As `Driver.outputs`. */
+  readonly outputs?: OutputNames;
   /** Names of `auth` entries it understands, in groups of which one is needed (`[['token'], ['username', 'password']]`). */
   readonly auth: readonly (readonly string[])[];
   connect(connection: Connection): Driver;

@@ -54,6 +54,8 @@ export function withRegister(driver: Driver, registered: RegisteredKind): Driver
       if (kinds.length < look.kinds.length) yield* registered.observe(look, signal);
     },
     normalize: (kind, spec) => (kind === own ? registered.normalize(spec) : driver.normalize(kind, spec)),
+    outputs: driver.outputs,
+    outputsOf: driver.outputsOf?.bind(driver),
     apply: async function* (stage, signal) {
       for (const step of stage) if (isOurs(step)) yield await registered.apply(step, signal);
       if (!stage.every(isOurs)) yield* driver.apply(theirs(stage), signal);

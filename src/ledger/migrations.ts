@@ -68,12 +68,16 @@ const RECORDS = `
   ) STRICT;
   CREATE INDEX archive_by_key ON archive (sync, platform, key, id, size);`;
 
+/** Outputs of what was last applied (JSON object); NULL where they are not known. */
+const OUTPUTS = 'ALTER TABLE owned ADD COLUMN outputs TEXT';
+
 export const MIGRATIONS: readonly Migration[] = [
   { name: 'ownership, history, archive', sql: OWNERSHIP + RECORDS },
   { name: 'event bus', sql: BUS },
   { name: 'outgoing webhooks', sql: WEBHOOKS },
   { name: 'tokens, audit, runs', sql: GATEWAY },
   { name: 'service levels and counts', sql: SERVICE_LEVELS },
+  { name: 'outputs', sql: OUTPUTS },
 ];
 
 /** The schema version in a database file; 0 when it is new. */

@@ -1,5 +1,10 @@
+import type { StatementSync } from 'node:sqlite';
 import type { Key, Kind } from '../manifest/manifest.ts';
+import type { Owned } from '../plan/types.ts';
 import type { Database } from './database.ts';
+import type { Scope } from './ownership.ts';
+
+const OUTPUTS = 'SELECT outputs FROM owned WHERE sync = ? AND platform = ? AND key = ?';
 
 /** An object on a platform and the Sync that owns it. */
 export interface OwnedObject {
@@ -16,6 +21,7 @@ export interface OwnedObject {
 /** Who owns what, asked for single objects whatever their Sync. */
 export class Owners {
   readonly #database: Database;
+  #outputs: StatementSync | undefined;
 
   constructor(database: Database) {
     this.#database = database;
@@ -24,6 +30,16 @@ export class Owners {
   /** By what its manifest is called. */
   of(platform: string, key: Key): OwnedObject | undefined {
     return this.#one('platform = ? AND key = ?', [platform, key]);
+  }
+
+  /** Outputs of an object as it was last applied; `unknown` when an older version wrote it down, undefined when it is not owned. */
+  outputs({ sync, platform }: Scope, key: Key): Owned['outputs'] | 'unknown' {
+    return this.#database.read('look for outputs', () => {
+      this.#outputs ??= this.#database.prepareRows(OUTPUTS);
+      const [row] = this.#outputs.all(sync, platform, key) as unknown as readonly (readonly [string | null])[];
+      if (row === undefined) return undefined;
+      return row[0] === null ? 'unknown' : (JSON.parse(row[0]) as NonNullable<Owned['outputs']>);
+    });
   }
 
   /** By the platform's id; ids of two kinds may be equal. */

@@ -10,7 +10,7 @@ export interface Scope {
 }
 
 const COLUMNS =
-  'key, remote, title, fingerprint, secret_hashes, how, depends_on, file, revision, allow_data_loss, drift_since, held_fingerprint';
+  'key, remote, title, fingerprint, secret_hashes, how, depends_on, file, revision, allow_data_loss, drift_since, held_fingerprint, outputs';
 
 type OwnedRow = readonly [
   key: Key,
@@ -25,6 +25,7 @@ type OwnedRow = readonly [
   allowDataLoss: number,
   driftSince: number | null,
   heldFingerprint: string | null,
+  outputs: string | null,
 ];
 type Others = Required<Pick<LedgerView, 'ownedByOthers' | 'keysOfOthers'>>;
 type IntentRow = readonly [string, Verb, Key, string, string | null, string | null, number];
@@ -123,6 +124,7 @@ export class Ownership {
       owned.allowDataLoss ? 1 : 0,
       owned.driftSince === undefined ? null : Math.trunc(owned.driftSince),
       owned.heldFingerprint ?? null,
+      owned.outputs === undefined ? null : JSON.stringify(owned.outputs),
     );
     if (changed.changes !== 0) this.#stale(platform);
   }
@@ -192,15 +194,15 @@ export class Ownership {
 }
 
 const OWN = `
-  INSERT INTO owned (sync, platform, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  INSERT INTO owned (sync, platform, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (sync, platform, key) DO UPDATE SET
     remote = excluded.remote, title = excluded.title, fingerprint = excluded.fingerprint,
     secret_hashes = excluded.secret_hashes, how = excluded.how, depends_on = excluded.depends_on,
     file = excluded.file, revision = excluded.revision, allow_data_loss = excluded.allow_data_loss,
-    drift_since = excluded.drift_since, held_fingerprint = excluded.held_fingerprint
-  WHERE (remote, title, fingerprint, secret_hashes, how, depends_on, file, revision, allow_data_loss, drift_since, held_fingerprint)
+    drift_since = excluded.drift_since, held_fingerprint = excluded.held_fingerprint, outputs = excluded.outputs
+  WHERE (remote, title, fingerprint, secret_hashes, how, depends_on, file, revision, allow_data_loss, drift_since, held_fingerprint, outputs)
     IS NOT (excluded.remote, excluded.title, excluded.fingerprint, excluded.secret_hashes, excluded.how, excluded.depends_on,
-      excluded.file, excluded.revision, excluded.allow_data_loss, excluded.drift_since, excluded.held_fingerprint)`;
+      excluded.file, excluded.revision, excluded.allow_data_loss, excluded.drift_since, excluded.held_fingerprint, excluded.outputs)`;
 
 const FORGET_OTHER_KEYS = `
   DELETE FROM owned WHERE sync = ? AND platform = ? AND remote = ? AND key <> ?
@@ -221,6 +223,7 @@ function ownedReader(): (row: OwnedRow) => Owned {
   return (row) => {
     const driftSince = row[10];
     const heldFingerprint = row[11];
+    const outputs = row[12];
     if (row[7] !== file) file = row[7];
     if (row[8] !== revision) revision = row[8];
     const owned = {
@@ -235,12 +238,13 @@ function ownedReader(): (row: OwnedRow) => Owned {
       revision,
       allowDataLoss: row[9] === 1,
     };
-    // Most rows have neither, and copying an object costs more than reading it.
-    if (driftSince === null && heldFingerprint === null) return owned;
+    // Most rows have none of these, and copying an object costs more than reading it.
+    if (driftSince === null && heldFingerprint === null && outputs === null) return owned;
     return {
       ...owned,
       ...(driftSince === null ? {} : { driftSince }),
       ...(heldFingerprint === null ? {} : { heldFingerprint }),
+      ...(outputs === null ? {} : { outputs: JSON.parse(outputs) as NonNullable<Owned['outputs']> }),
     };
   };
 }

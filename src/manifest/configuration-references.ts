@@ -22,7 +22,7 @@ export function checkSyncs({
       problems.push({ origin: at(path), message, remedy, severity: 'error', key: `Sync/${own}` });
       syncs.delete(own);
     };
-    const { platform, platformSelector, dependsOn } = document.spec;
+    const { platform, platformSelector, dependsOn, references } = document.spec;
     if (platform !== undefined && !platforms.has(platform)) {
       refuse(
         ['spec', 'platform'],
@@ -36,6 +36,17 @@ export function checkSyncs({
         'spec.platformSelector matches no Platform.',
         'Label a Platform so, or correct the labels.',
       );
+    }
+    for (const [index, name] of references.entries()) {
+      const path = ['spec', 'references', index];
+      if (name === own)
+        refuse(path, 'spec.references names the Sync itself.', 'Remove it: its own objects always may be.');
+      else if (!all.has(name))
+        refuse(
+          path,
+          `spec.references refers to Sync/${name}, which is not configured or has a problem itself.`,
+          didYouMean(name, all.keys(), 'Add it, or correct the name.'),
+        );
     }
     for (const [index, name] of dependsOn.entries()) {
       const path = ['spec', 'dependsOn', index];

@@ -1,16 +1,19 @@
 import type { Layers } from './doc.ts';
-import type { Problem } from '../errors.ts';
+import type { Origin, Problem } from '../errors.ts';
 import { posix } from 'node:path';
 import { analyse, baseName, definitionIn } from './definition.ts';
 import type { Analysis, Part } from './definition.ts';
 import { fileProblem } from './files.ts';
 import type { FileContext, FileEntry, JsonFile } from './files.ts';
 import type { JsonObject, JsonValue } from './manifest.ts';
+import { markedIn } from './output-reference.ts';
+import type { LocatedReference } from './output-reference.ts';
 import { patchDefinition } from './overlay.ts';
 import type { PatchFlaw } from './overlay.ts';
 import { valueAt } from './pointer.ts';
 import { patchProblem, placeOf } from './resolve.ts';
 import type { DefinitionPlan } from './resolve.ts';
+import { TextLines } from './text-position.ts';
 import { substitute } from './variables.ts';
 import type { UndefinedVariable } from './variables.ts';
 import { parseTrees } from './yaml-tree.ts';
@@ -131,33 +134,47 @@ export interface Build {
   readonly texts: ReadonlyMap<string, string>;
 }
 
+/** What was built: a definition, and the outputs that it refers to. */
+export interface Built {
+  readonly value?: JsonValue;
+  readonly problems: readonly Problem[];
+  readonly references: readonly LocatedReference[];
+}
+
 /** A Workflow's definition: read, variables replaced where asked for, patched. Undefined when there are errors. */
-export function build(what: Build): { readonly value?: JsonValue; readonly problems: readonly Problem[] } {
+export function build(what: Build): Built {
   const { layers, plan } = what;
   const { base } = layers;
   const problems: Problem[] = [];
+  const found: LocatedReference[] = [];
   const raw = baseDefinition(what, problems);
-  if (raw === undefined) return { problems };
+  if (raw === undefined) return { problems, references: [] };
   const home =
     plan.source === undefined || 'inline' in plan.source
       ? placeOf(layers, ['spec', 'definition'])
       : fileProblem(plan.source.file, '', '').origin;
-  let value = replaceVariables(raw, what, (flaw) =>
-    problems.push({ ...flaw, origin: home, severity: 'error', key: base.key }),
-  );
+  let value = replaceVariables(raw, what, {
+    flaw: (flaw) => problems.push({ ...flaw, origin: home, severity: 'error', key: base.key }),
+    reference: (text) => found.push({ text, origin: placeInText(text, home, what) }),
+  });
   for (const patch of plan.patches) {
     const inline = inlineOf(patch.definition, what);
     const merge =
       inline === undefined
         ? undefined
-        : replaceVariables(inline, what, (flaw) =>
-            problems.push({ ...flaw, origin: patch.origin, severity: 'error', key: base.key }),
-          );
+        : replaceVariables(inline, what, {
+            flaw: (flaw) => problems.push({ ...flaw, origin: patch.origin, severity: 'error', key: base.key }),
+            reference: (text) => found.push({ text, origin: placeInText(text, patch.origin, what) }),
+          });
     const flaws: PatchFlaw[] = [];
     value = patchDefinition(value, { doc: JSON.parse(patch.json) as JsonObject, merge, format: plan.format }, flaws);
     problems.push(...flaws.map((flaw) => patchProblem(patch, flaw)));
   }
-  return problems.length > 0 ? { problems } : { value, problems };
+  if (problems.length > 0) return { problems, references: [] };
+  // What a patch brought stands in its own document; what a patch took away is used no more.
+  const known = [...found, ...plan.patches.flatMap(({ references = [] }) => references)];
+  const used = known.length === 0 ? [] : markedIn(value);
+  return { value, problems, references: known.filter(({ text }) => used.includes(text)) };
 }
 
 function baseDefinition(what: Build, problems: Problem[]): JsonValue | undefined {
@@ -183,14 +200,34 @@ function inlineOf(source: Layers['base']['definition'], what: Build): JsonValue 
 function replaceVariables(
   value: JsonValue,
   what: Build,
-  onProblem: (flaw: { message: string; remedy: string }) => void,
+  on: {
+    readonly flaw: (flaw: { message: string; remedy: string }) => void;
+    readonly reference: (text: string) => void;
+  },
 ): JsonValue {
   if (!what.plan.template) return value;
   const undefinedVariables: UndefinedVariable[] = [];
-  const replaced = substitute(value, what.context.variables, undefinedVariables);
+  const references: { readonly pointer: string; readonly text: string }[] = [];
+  const { variables } = what.context;
+  const replaced = substitute(value, { variables, undefinedVariables, references });
   for (const { pointer, message, remedy } of undefinedVariables)
-    onProblem({ message: `the definition ${message} (at ${pointer}).`, remedy });
+    on.flaw({ message: `the definition ${message} (at ${pointer}).`, remedy });
+  for (const { text } of references) on.reference(text);
   return replaced;
+}
+
+/** Where a reference is written in the file of a definition; `home` where it is spelled with escapes. */
+function placeInText(text: string, home: Origin, { texts }: Build): Origin {
+  const { file } = home;
+  const whole = texts.get(file);
+  if (whole === undefined) return home;
+  const lines = new TextLines(whole);
+  for (let at = whole.indexOf(`\${ref:${text}}`); at >= 0; at = whole.indexOf(`\${ref:${text}}`, at + 1)) {
+    const place = lines.at(at);
+    // A document refers to nothing in those before it.
+    if (place.line >= home.line) return { file, ...place };
+  }
+  return home;
 }
 
 /** Looks into a built definition and remembers what was found where the bytes alone decide it. */

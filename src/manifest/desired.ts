@@ -4,6 +4,7 @@ import type { Assembly } from './assemble.ts';
 import { KINDS } from './manifest.ts';
 import type { Desired, JsonObject, Key, Kind, Manifest } from './manifest.ts';
 import { partWord } from './definition.ts';
+import { refuseCircles } from './output-circles.ts';
 import { dependenciesOf, refuseDangling, refuseRenames, Titles, titleWord } from './references.ts';
 import type { Candidates } from './references.ts';
 import { ResolvedManifest } from './resolved-manifest.ts';
@@ -24,10 +25,12 @@ export interface Composition {
   readonly refused: readonly Problem[];
   readonly select: Select;
   readonly reader: SpecReader;
+  /** The Platform that references mean when they name none. */
+  readonly platform: string | undefined;
 }
 
 /** Brings together every object that is in order, every problem, and what cannot be told. Each document has been resolved. */
-export function compose({ revision, assembly, refused, select, reader }: Composition): Desired {
+export function compose({ revision, assembly, refused, select, reader, platform }: Composition): Desired {
   const problems: Problem[] = [...refused, ...assembly.problems];
   const unknownKeys = new Set<string>(assembly.unknownKeys);
   const unknownKinds = new Set(assembly.unknownKinds);
@@ -51,12 +54,12 @@ export function compose({ revision, assembly, refused, select, reader }: Composi
     problems.push(...found);
     for (const { key } of found) if (key !== undefined) unknownKeys.add(key);
   };
-  refuse(refuseDangling(candidates, isBroken));
+  refuse(refuseDangling(candidates, isBroken, platform));
   for (const key of unclear(candidates, unknownKeys, unknownKinds)) unknownKeys.add(key);
-  const renames = refuseRenames(candidates, isUnknown);
-  refuse(renames);
-  if (renames.length > 0) refuse(refuseDangling(candidates, isBroken));
-  const manifests = manifestsOf(candidates, assembly, { select, reader, ...replaced });
+  const wrong = [...refuseRenames(candidates, isUnknown), ...refuseCircles(candidates, platform)];
+  refuse(wrong);
+  if (wrong.length > 0) refuse(refuseDangling(candidates, isBroken, platform));
+  const manifests = manifestsOf(candidates, assembly, { select, reader, platform, ...replaced });
   return selected(
     {
       revision,
@@ -132,6 +135,7 @@ interface Replaced {
 interface Making extends Replaced {
   readonly select: Select;
   readonly reader: SpecReader;
+  readonly platform: string | undefined;
 }
 
 function candidateOf(layers: Layers, outcome: Outcome, resolved: Resolved): Candidate {
@@ -140,7 +144,7 @@ function candidateOf(layers: Layers, outcome: Outcome, resolved: Resolved): Cand
 }
 
 function manifestsOf(candidates: Candidates, assembly: Assembly, making: Making): Map<Key, Manifest> {
-  const { select, reader, replaced, usedParts } = making;
+  const { select, reader, platform, replaced, usedParts } = making;
   const all = isAll(select);
   const chosen = all ? candidates : new Map([...candidates].filter(([, candidate]) => isSelected(candidate, select)));
   const titles = new Titles(chosen);
@@ -160,7 +164,7 @@ function manifestsOf(candidates: Candidates, assembly: Assembly, making: Making)
     const known = resolved.manifest;
     const { selector } = candidate.outcome;
     if (selector !== undefined) {
-      const dependsOn = dependenciesOf(candidate, chosen, titles, stands);
+      const dependsOn = dependenciesOf(candidate, { candidates: chosen, titles, stands, platform });
       const written = new ResolvedManifest(candidate.layers, candidate.outcome, dependsOn, reader);
       manifests.set(key, new SelectingManifest(written, selection.of(selector)));
       continue;
@@ -170,12 +174,13 @@ function manifestsOf(candidates: Candidates, assembly: Assembly, making: Making)
       known !== undefined &&
       all &&
       candidate.outcome.mentions.length === 0 &&
+      candidate.outcome.outputReferences.length === 0 &&
       candidate.layers.base.raw === undefined
     ) {
       manifests.set(key, known);
       continue;
     }
-    const dependsOn = dependenciesOf(candidate, chosen, titles, stands);
+    const dependsOn = dependenciesOf(candidate, { candidates: chosen, titles, stands, platform });
     if (known === undefined || !sameKeys(known.dependsOn, dependsOn)) {
       resolved.manifest = new ResolvedManifest(candidate.layers, candidate.outcome, dependsOn, reader);
     }

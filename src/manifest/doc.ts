@@ -1,7 +1,8 @@
 import type { Origin, Problem } from '../errors.ts';
 import type { SecretRef } from '../secrets/secrets.ts';
 import type { Analysis, Part } from './definition.ts';
-import type { Key, Kind, Manifest } from './manifest.ts';
+import type { Key, Kind, Manifest, OutputReference } from './manifest.ts';
+import type { LocatedReference } from './output-reference.ts';
 import type { PackedPlaces } from './places.ts';
 import type { ServiceLevelSpec } from './service-level.ts';
 
@@ -28,6 +29,8 @@ export interface Doc {
   readonly json: string;
   readonly places: PackedPlaces;
   readonly definition?: DefinitionSource;
+  /** Outputs that its texts refer to, outside of an inline definition. */
+  readonly references?: readonly LocatedReference[];
   /** Files that this document names as definitions, by itself or in a patch. */
   readonly definitionFiles: readonly string[];
   /** What is known of the inline definition, or of a raw object's, by format. */
@@ -67,6 +70,8 @@ export interface Outcome {
   readonly references: readonly Reference[];
   /** Of a ServiceLevel: what it is about. */
   readonly selector?: Selector;
+  /** Outputs of other objects that its content uses. */
+  readonly outputReferences: readonly OutputReference[];
   /** Objects that the definition refers to by type and title. */
   readonly mentions: Analysis['references'];
   /** The part of an export that is this object's definition. */

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Problem } from '../errors.ts';
 import type { DefinitionSource, Doc } from './doc.ts';
 import type { JsonValue, Key, Kind } from './manifest.ts';
+import type { LocatedReference } from './output-reference.ts';
 import { packPlaces } from './places.ts';
 import type { Place } from './places.ts';
 import { isObject, pointerOf } from './pointer.ts';
@@ -17,6 +18,7 @@ export interface Draft {
   readonly places: ReadonlyMap<string, Place>;
   readonly start: { readonly line: number; readonly column: number };
   readonly problems: readonly Problem[];
+  readonly references?: readonly LocatedReference[];
 }
 
 /** Packs a document: takes the definition out of it and makes the names of definition files relative to the source's root. */
@@ -60,6 +62,7 @@ export function pack(draft: Draft): { readonly doc: Doc; readonly inline?: JsonV
     definitionFiles,
     problems,
     ...(definition === undefined ? {} : { definition }),
+    ...(draft.references === undefined || draft.references.length === 0 ? {} : { references: draft.references }),
   };
   return { doc, ...(inline === undefined ? {} : { inline }) };
 }

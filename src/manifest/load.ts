@@ -27,6 +27,8 @@ export interface LoadOptions {
   readonly select?: Select;
   /** What secret references may reach; not checked when absent. */
   readonly secretScope?: SecretScope;
+  /** The Platform that the manifests are for, as references name it. */
+  readonly platform?: string;
   readonly limits?: Partial<Limits>;
 }
 
@@ -41,6 +43,7 @@ export class ManifestLoader {
   readonly #limits: Limits;
   readonly #overlays: readonly string[];
   readonly #select: Select;
+  readonly #platform: string | undefined;
   readonly #files = new Map<string, FileEntry>();
   readonly #specs: SpecBatches;
   #last: { readonly desired: Desired; readonly refused: readonly unknown[] } | undefined;
@@ -57,6 +60,7 @@ export class ManifestLoader {
       limits: this.#limits,
       ...(options.secretScope === undefined ? {} : { secretScope: options.secretScope }),
     };
+    this.#platform = options.platform;
     this.#specs = new SpecBatches(this.#context, this.#files);
   }
 
@@ -85,7 +89,14 @@ export class ManifestLoader {
     const assembly = assemble(this.#inOrder(snapshot), this.#overlays);
     this.#noteRefused(snapshot, assembly);
     await resolveAll([assembly.explicit, assembly.raw], this.#files, { context: this.#context, snapshot, signal });
-    const desired = compose({ revision, assembly, refused, select: this.#select, reader: this.#specs });
+    const desired = compose({
+      revision,
+      assembly,
+      refused,
+      select: this.#select,
+      reader: this.#specs,
+      platform: this.#platform,
+    });
     this.#last = { desired, refused };
     return desired;
   }

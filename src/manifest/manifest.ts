@@ -19,6 +19,17 @@ export type Key = `${Kind}/${string}`;
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 export type JsonObject = { readonly [name: string]: JsonValue };
 
+/** `${ref:Kind/name.output}` or `${ref:Kind/name@platform.output}`: a value that another object has once it stands. */
+export interface OutputReference {
+  readonly key: Key;
+  /** The Platform that the object is on, where the reference names one. */
+  readonly platform?: string;
+  readonly output: string;
+  /** As it was written, without `${ref:` and `}`. */
+  readonly text: string;
+  readonly origin: Origin;
+}
+
 /**
  * One desired object. Holds what is small; the definition of a workflow is read when somebody needs it, because
  * 10,000 definitions do not belong in memory.
@@ -38,6 +49,8 @@ export interface Manifest {
   readonly format?: string;
   /** Objects of the same source that must stand before this one. */
   readonly dependsOn: readonly Key[];
+  /** Outputs of other objects that `spec()` uses; they stand marked in it, until `withValues` puts their values there. */
+  readonly outputReferences: readonly OutputReference[];
   /** JSON pointers into `spec` whose differences are nobody's business (`spec.ignoreFields`). */
   readonly ignoreFields: readonly string[];
   /** Write-only values by name (`value`, `password`, …), as references. Never part of `spec()`. */

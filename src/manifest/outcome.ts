@@ -3,7 +3,9 @@ import { contentHash } from './canonical.ts';
 import type { Analysis, Part } from './definition.ts';
 import type { Outcome, Resolved, Layers, Selector } from './doc.ts';
 import type { FileEntry } from './files.ts';
-import type { JsonObject, Key } from './manifest.ts';
+import type { JsonObject, Key, OutputReference } from './manifest.ts';
+import { MAY_REFER, markedIn, referenceOf } from './output-reference.ts';
+import type { LocatedReference } from './output-reference.ts';
 import { partWord } from './definition.ts';
 import { placeOf, referencesOf, warningsOf } from './resolve.ts';
 import type { Prepared } from './resolve.ts';
@@ -21,16 +23,25 @@ export function stillHolds(resolved: Resolved, layers: Layers, files: ReadonlyMa
   return definitionFile === undefined || (entry !== undefined && files.get(definitionFile) === entry);
 }
 
+/** What is known of a Workflow's definition. */
+interface Known {
+  readonly analysis: Analysis;
+  readonly part?: Part;
+  /** Outputs that it uses. */
+  readonly references?: readonly LocatedReference[];
+}
+
 /** Puts together what was learned of an object that passed its schema. */
 export function conclude(
   layers: Layers,
   prepared: Prepared,
-  known: { readonly analysis: Analysis; readonly part?: Part } | undefined,
+  known: Known | undefined,
 ): { readonly problems: readonly Problem[]; readonly outcome?: Outcome } {
   const { base } = layers;
   const problems = [
     ...warningsOf(layers),
     ...unsafeUrls(layers, prepared),
+    ...misplaced(layers, prepared),
     ...definitionProblems(layers, prepared, known?.analysis),
   ];
   if (problems.some(({ severity }) => severity === 'error')) return { problems };
@@ -62,11 +73,46 @@ export function conclude(
     secrets: shared(secrets),
     fingerprint,
     references: referencesOf(base.kind, spec),
+    outputReferences: outputReferencesOf(layers, prepared, known?.references ?? NONE),
     mentions: known?.analysis.references ?? NONE,
     ...uses,
     ...(base.kind === 'ServiceLevel' ? { selector: spec['selector'] as unknown as Selector } : {}),
   };
   return { problems, outcome };
+}
+
+/** Every output that the content uses, each once. */
+function outputReferencesOf(
+  layers: Layers,
+  { content }: Prepared,
+  inDefinition: readonly LocatedReference[],
+): readonly OutputReference[] {
+  const written = located(layers);
+  if (written.length === 0 && inDefinition.length === 0) return NONE;
+  const used = markedIn(content);
+  const all = [...written.filter(({ text }) => used.includes(text)), ...inDefinition];
+  return [...new Map(all.toReversed().map((one) => [one.text, one])).values()].map(referenceOf);
+}
+
+function located({ base, patches }: Layers): readonly LocatedReference[] {
+  return [base, ...patches].flatMap(({ references = NONE }) => references);
+}
+
+/** References in fields that say what an object is, or whose: no value of another object may decide that. */
+function misplaced(layers: Layers, { spec }: Prepared): Problem[] {
+  const { kind, key } = layers.base;
+  const written = located(layers);
+  if (written.length === 0) return [];
+  return Object.entries(spec).flatMap(([field, value]) => {
+    if (MAY_REFER[kind].includes(field)) return [];
+    return markedIn(value).map((text): Problem => {
+      const origin = written.find((one) => one.text === text)?.origin ?? layers.base.origin;
+      const message = `spec.${field} of ${key} cannot refer to the output "${text}".`;
+      const may = MAY_REFER[kind].map((name) => `spec.${name}`).join(', ');
+      const remedy = may === '' ? `Write the value out: no field of a ${kind} can.` : `Only ${may} can.`;
+      return { origin, message, remedy, severity: 'error', key };
+    });
+  });
 }
 
 /** One empty object for all: most objects have no labels, and 10,000 empty ones are 10,000 too many. */

@@ -79,6 +79,9 @@ export const Platform = z.strictObject({
         }),
       ).describe('The driver that speaks to it, such as node-red.'),
       url: Url.describe('Where its API is; absent when Plumbline hosts it.').optional(),
+      publicUrl: Url.describe(
+        'Where others reach what the platform serves (webhooks, endpoints), when that is not url: what references to its URLs give.',
+      ).optional(),
       hosted: z
         .strictObject({
           port: z

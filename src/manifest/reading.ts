@@ -52,8 +52,17 @@ function readTree(step: Step): void {
   const { file, text, tree, reading, context } = step;
   const structural = tree.faults.some((fault) => fault.structural === true);
   const missing: UndefinedVariable[] = [];
+  const found: { readonly pointer: string; readonly text: string }[] = [];
   const value =
-    tree.value === undefined ? undefined : substitute(tree.value, context.variables, missing, '/spec/definition');
+    tree.value === undefined
+      ? undefined
+      : substitute(tree.value, {
+          variables: context.variables,
+          skip: '/spec/definition',
+          refersBelow: REFERS_BELOW,
+          undefinedVariables: missing,
+          references: found,
+        });
   const kind = valueAt(value, ['kind']);
   const name = valueAt(value, ['metadata', 'name']);
   const identified = isKind(kind) && typeof name === 'string' && name !== '';
@@ -82,6 +91,10 @@ function readTree(step: Step): void {
       places: tree.places,
       start: tree.start,
       problems,
+      references: found.map(({ pointer, text }) => {
+        const { line, column } = tree.places.get(pointer) ?? tree.start;
+        return { text, origin: { file, line, column } };
+      }),
     });
     reading.docs.push(doc);
     if (inline !== undefined) reading.inline.set(doc, inline);
@@ -169,6 +182,9 @@ function problem(step: Step, path: readonly string[], message: string, remedy: s
   const origin: Origin = { file: step.file, line, column };
   step.reading.problems.push({ origin, message, remedy, severity: 'error' });
 }
+
+/** Where a manifest, or a patch of one, may refer to outputs; which of its fields may is known once it is whole. */
+const REFERS_BELOW = ['/spec/', '/nodes/', '/jsonPatch/'];
 
 const IDENTITY: readonly string[] = ['/kind', '/metadata', '/metadata/name'];
 

@@ -2,6 +2,7 @@ import type { Problem } from '../errors.ts';
 import { formatOrigin } from '../errors.ts';
 import type { Kind, Key } from './manifest.ts';
 import type { Candidate } from './doc.ts';
+import { isHere, ownReferences } from './output-circles.ts';
 import { placeOf } from './resolve.ts';
 import { spell } from './pointer.ts';
 import { didYouMean } from './suggest.ts';
@@ -13,7 +14,11 @@ export type Candidates = Map<Key, Candidate>;
  * each reference. Objects of one kind may refer to each other in circles (workflows that call each other); between kinds
  * the order of KINDS rules circles out.
  */
-export function refuseDangling(candidates: Candidates, isBroken: (key: Key) => boolean): Problem[] {
+export function refuseDangling(
+  candidates: Candidates,
+  isBroken: (key: Key) => boolean,
+  platform: string | undefined,
+): Problem[] {
   const problems: Problem[] = [];
   // One Application that is missing may have thousands of Workflows: the remedy is looked for once.
   const remedies = new Map<Key, string>();
@@ -21,6 +26,20 @@ export function refuseDangling(candidates: Candidates, isBroken: (key: Key) => b
   for (let again = true; again;) {
     again = false;
     for (const [key, { layers, outcome }] of candidates) {
+      // An output of what the source does not have may be another Sync's; of what it has and cannot tell it is not.
+      const outputs = outcome.outputReferences.filter(
+        (one) => isHere(one, platform) && !candidates.has(one.key) && (refused.has(one.key) || isBroken(one.key)),
+      );
+      for (const { key: target, text, origin } of outputs) {
+        const message = `"\${ref:${text}}" refers to ${target}, which has a problem itself.`;
+        problems.push({ origin, message, remedy: `Correct ${target} first.`, severity: 'error', key: layers.base.key });
+      }
+      if (outputs.length > 0) {
+        candidates.delete(key);
+        refused.add(key);
+        again = true;
+        continue;
+      }
       const dangling = outcome.references.filter((reference) => !candidates.has(reference.key));
       if (dangling.length === 0) continue;
       for (const { key: target, path } of dangling) {
@@ -136,19 +155,27 @@ export function titleWord(kind: Kind, type: string | undefined, title: string): 
 
 const NONE: readonly Key[] = Object.freeze([]);
 
-/** Objects that must stand before a candidate, sorted: references, what its definition mentions, and other parts of its export. */
-export function dependenciesOf(
-  { layers, outcome }: Candidate,
-  candidates: Candidates,
-  titles: Titles,
-  stands: (file: string, kind: Kind, part: string) => Key | undefined,
-): readonly Key[] {
+/** Among what a candidate's dependencies are found. */
+export interface Around {
+  readonly candidates: Candidates;
+  readonly titles: Titles;
+  readonly stands: (file: string, kind: Kind, part: string) => Key | undefined;
+  readonly platform: string | undefined;
+}
+
+/**
+ * Objects that must stand before a candidate, sorted: references, outputs it uses, what its definition mentions, and other
+ * parts of its export.
+ */
+export function dependenciesOf(candidate: Candidate, { candidates, titles, stands, platform }: Around): readonly Key[] {
+  const { layers, outcome } = candidate;
   const { raw, key } = layers.base;
-  if (outcome.references.length === 0 && outcome.mentions.length === 0 && raw === undefined) return NONE;
+  const { references, outputReferences, mentions } = outcome;
+  if (references.length + outputReferences.length + mentions.length === 0 && raw === undefined) return NONE;
   const found = new Set<Key>();
-  for (const reference of outcome.references) found.add(reference.key);
-  for (const { kind, type, title } of outcome.mentions)
-    for (const target of titles.find(kind, type, title)) found.add(target);
+  for (const reference of references) found.add(reference.key);
+  for (const reference of ownReferences(candidate, candidates, platform)) found.add(reference.key);
+  for (const { kind, type, title } of mentions) for (const target of titles.find(kind, type, title)) found.add(target);
   for (const { kind, part } of raw?.needs ?? []) {
     const target = raw === undefined ? undefined : stands(raw.file, kind, part);
     if (target !== undefined) found.add(target);

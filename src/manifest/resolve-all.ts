@@ -83,6 +83,7 @@ async function readBatch(
         files,
         conclude(layers, prepared, {
           analysis: analyseBuilt(what, built.value, files),
+          references: built.references,
           ...(part === undefined ? {} : { part }),
         }),
       );

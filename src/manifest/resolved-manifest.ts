@@ -1,6 +1,6 @@
 import type { Origin } from '../errors.ts';
 import type { SecretRef } from '../secrets/secrets.ts';
-import type { JsonObject, Key, Kind, Manifest } from './manifest.ts';
+import type { JsonObject, Key, Kind, Manifest, OutputReference } from './manifest.ts';
 import type { Outcome, Layers } from './doc.ts';
 
 /** Reads the content behind a manifest when somebody needs it. */
@@ -50,6 +50,9 @@ export class ResolvedManifest implements Manifest {
   }
   get ignoreFields(): readonly string[] {
     return this.#outcome.ignoreFields;
+  }
+  get outputReferences(): readonly OutputReference[] {
+    return this.#outcome.outputReferences;
   }
   get secrets(): Readonly<Record<string, SecretRef>> {
     return this.#outcome.secrets;

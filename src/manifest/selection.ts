@@ -97,6 +97,9 @@ export class SelectingManifest implements Manifest {
   get origin(): Origin {
     return this.#manifest.origin;
   }
+  get outputReferences(): Manifest['outputReferences'] {
+    return this.#manifest.outputReferences;
+  }
   get title(): string {
     return this.#manifest.title;
   }

@@ -188,6 +188,10 @@ export const Sync = z.strictObject({
       variables: z.record(z.string(), z.string()).prefault({}).describe('Values for ${name} in manifests.'),
       windows: z.array(Window).prefault([]).describe('When changes may be made.'),
       dependsOn: z.array(Name).prefault([]).describe('Syncs that must have succeeded before this one.'),
+      references: z
+        .array(Name)
+        .prefault([])
+        .describe('Syncs whose objects manifests of this source may refer to (${ref:…}); none but its own by default.'),
       previousNames: z.array(Name).prefault([]).describe('Names this Sync had before; it still owns what they owned.'),
       suspend: z.boolean().default(false).describe('Whether passes are stopped.'),
     }),

@@ -1,21 +1,30 @@
 import { z } from 'zod';
 import { EventPattern, Pointer, refusal, Secret, Text } from './fields.ts';
 import { ApiVersion, Metadata } from './metadata.ts';
+import { markedIn, withValues } from './output-reference.ts';
 
-const CallbackUrl = z.string().refine(
-  (text) => {
-    const url = URL.parse(text);
-    if (url === null || !/^https?:$/.test(url.protocol)) return false;
-    // A fragment is never sent: whoever writes one means something that cannot be had.
-    return url.username === '' && url.password === '' && !text.includes('#');
-  },
-  {
-    error: refusal(
-      'is not an http or https URL without credentials and fragment',
-      'Write it such as https://oncall.example.com/hook.',
-    ),
-  },
-);
+/** What stands for the value of a reference while that is not known: outputs are URLs. */
+const SOME_URL = 'https://reference.invalid/path';
+
+const CallbackUrl = z
+  .string()
+  .refine(
+    (text) => isCallbackUrl(withValues(text, new Map(markedIn(text).map((reference) => [reference, SOME_URL])))),
+    {
+      error: refusal(
+        'is not an http or https URL without credentials and fragment',
+        'Write it such as https://oncall.example.com/hook.',
+      ),
+    },
+  );
+
+/** Whether events can be delivered there. */
+export function isCallbackUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return false;
+  // A fragment is never sent: whoever writes one means something that cannot be had.
+  return url.username === '' && url.password === '' && !text.includes('#');
+}
 
 /** Events of the platform, delivered by HTTP to somebody who wants to know. */
 export const Webhook = z.strictObject({

@@ -1,7 +1,9 @@
 import { base, target, wanted, type DecideContext, type Decision } from './decision.ts';
 import type { Differences } from './diff.ts';
 import { hesitation } from './hesitation.ts';
+import type { Reason } from './match-reasons.ts';
 import type { Match } from './matches.ts';
+import { outputsOf, sameOutputs } from './outputs.ts';
 import { fieldsToSet, secretField, update } from './update.ts';
 import type { Change, Observed, Owned } from './types.ts';
 
@@ -12,6 +14,7 @@ export function decide(match: Match, found: Differences | undefined, context: De
   if (desired.expiresAt !== undefined && desired.expiresAt <= context.now) return expired(match, context);
   if (ours && context.terms.release.includes(desired.key))
     return { change: { ...base(desired), verb: 'release', cause: 'released', ...target(observed) }, drifted: false };
+  if (desired.waits !== undefined && !desired.disabled) return waiting(match, desired.waits);
   if (desired.disabled) return { drifted: false, ...(owned === undefined ? {} : { holdsOn: owned.dependsOn }) };
   if (blocked !== undefined) return { change: create(match), reason: blocked, drifted: false };
   if (observed === undefined) return absent(match, context);
@@ -93,20 +96,33 @@ function adopt(match: Match, observed: Observed, found: Differences | undefined,
   };
 }
 
+/** What it would be is not known yet: nothing is done to it, and what it refers to now stays. */
+function waiting(match: Match, reason: Reason): Decision {
+  const { observed, owned } = match;
+  const change = observed === undefined ? create(match) : unknownUpdate(match, observed, 'changed');
+  return { change, reason, drifted: false, ...(owned === undefined ? {} : { holdsOn: owned.dependsOn }) };
+}
+
+/** An update of which it is not known what it would set. */
+function unknownUpdate(match: Match, observed: Observed, cause: 'changed' | 'drift'): Change {
+  const { desired } = match;
+  return {
+    ...base(desired),
+    verb: 'update',
+    cause,
+    ...wanted(desired, []),
+    ...target(observed),
+    diff: [{ path: '' }],
+    moreFields: 0,
+    overwritesDrift: true,
+  };
+}
+
 /** It differed when it was listed, and was gone or out of reach when its content was to be compared. */
 function unread(match: Match, observed: Observed): Decision {
   const { desired } = match;
   return {
-    change: {
-      ...base(desired),
-      verb: 'update',
-      cause: 'drift',
-      ...wanted(desired, []),
-      ...target(observed),
-      diff: [{ path: '' }],
-      moreFields: 0,
-      overwritesDrift: true,
-    },
+    change: unknownUpdate(match, observed, 'drift'),
     reason: {
       code: 'listing-incomplete',
       because: `${desired.key} could not be read whole, so it cannot be told what differs.`,
@@ -137,6 +153,7 @@ function ownedBy(match: Match, observed: Observed, context: DecideContext): Owne
     file: desired.origin.file,
     revision: owned?.fingerprint === desired.fingerprint ? owned.revision : context.revision,
     allowDataLoss: desired.allowDataLoss,
+    ...outputsOf(desired.outputs, observed.remote),
   };
 }
 
@@ -152,6 +169,7 @@ function sameOwned(before: Owned | undefined, present: Owned): boolean {
     before.allowDataLoss === present.allowDataLoss &&
     before.driftSince === undefined &&
     before.heldFingerprint === undefined &&
+    sameOutputs(before.outputs, present.outputs) &&
     before.dependsOn.join(' ') === present.dependsOn.join(' ') &&
     Object.keys(before.secretHashes).length === Object.keys(present.secretHashes).length
   );

@@ -22,6 +22,8 @@ export function withoutDependents(
   const note = (change: Change) => {
     if (change.verb === 'create') missing.add(change.key);
     if (change.verb === 'delete') for (const need of change.dependsOn) held.add(need);
+    // What uses its outputs would be given those that it does not have yet.
+    if (change.verb === 'update' && change.changesOutputs === true) missing.add(change.key);
     if (change.verb === 'update') for (const need of change.formerly ?? []) held.add(need);
   };
   for (const one of withheld) note(one.change);

@@ -1,5 +1,6 @@
 import type { DecideContext, Decision } from './decision.ts';
 import type { Match } from './matches.ts';
+import { outputsOf } from './outputs.ts';
 import { driftReason } from './reasons.ts';
 import type { LedgerRecord, Observed, Owned } from './types.ts';
 
@@ -61,6 +62,7 @@ function remembered(
     revision: context.revision,
     allowDataLoss: desired.allowDataLoss,
     driftSince: since,
+    ...outputsOf(desired.outputs, observed.remote),
   };
   return { record: 'own', owned: found };
 }

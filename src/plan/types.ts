@@ -78,7 +78,15 @@ export interface DesiredObject {
   readonly expiresAt?: number;
   /** Owner named by `plumbline.dev/adopt-from`, whose object may be taken over. */
   readonly adoptFrom?: Owner;
+  /** What others may use of it, once it stands. */
+  readonly outputs?: Outputs;
+  /** An output that it uses is not known yet: until then its content, and so its fingerprint, is not either. */
+  readonly waits?: Omit<Withheld, 'change'>;
 }
+
+/** An output: a text, or what stands before and after the platform's id of the object. */
+export type OutputValue = string | readonly [before: string, after: string];
+export type Outputs = Readonly<Record<string, OutputValue>>;
 
 /** What the ledger knows of one object that a Sync owns. */
 export interface Owned {
@@ -98,6 +106,8 @@ export interface Owned {
   readonly driftSince?: number;
   /** A person asked to leave it as it is until git changes it (`restore`): the fingerprint held against. */
   readonly heldFingerprint?: string;
+  /** Outputs of what was last applied, by name; never a secret. */
+  readonly outputs?: Readonly<Record<string, string>>;
 }
 
 /** A write whose outcome is not known yet. */
@@ -148,6 +158,8 @@ interface ChangeBase {
   readonly title: string;
   readonly cause: Cause;
   readonly dependsOn: readonly Key[];
+  /** Its outputs will be others: what uses them must not go ahead of it. */
+  readonly changesOutputs?: true;
   /** Absent for objects that no manifest mentions any more. */
   readonly origin?: Origin;
   /** Takes access away: never held up by windows, suspension or other problems (law 16). */

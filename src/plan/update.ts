@@ -3,6 +3,7 @@ import { base, target, wanted, type DecideContext, type Decision } from './decis
 import type { Differences } from './diff.ts';
 import { UNKNOWN_HASH, hesitation } from './hesitation.ts';
 import type { Match } from './matches.ts';
+import { outputsDiffer } from './outputs.ts';
 import type { Cause, Change, DesiredObject, FieldDiff, Observed, Owned, Owner, Who } from './types.ts';
 
 /** Everything an update would set: contents, secrets that changed or were cleared, the marker. */
@@ -66,6 +67,7 @@ export function update(
     ...(who === undefined ? {} : { who }),
     ...(match.from === undefined ? {} : { from: match.from }),
     ...(formerly.length === 0 ? {} : { formerly }),
+    ...(outputsDiffer(desired, owned) ? { changesOutputs: true as const } : {}),
     ...(more > 0 || narrows(desired, diff) ? revocation(desired) : {}),
   };
   return { change, ...hesitation(match, observed, { drifted, context }), drifted };

@@ -6,8 +6,10 @@ import type { Change, Plan } from '../plan/types.ts';
 import type { AskedChange, PendingChange } from '../plugins/changes.ts';
 import type { PluginRefusal } from '../plugins/refusal.ts';
 import { refusable, review } from '../policy/review.ts';
-import { required } from './execution.ts';
+import { specOf } from './desired.ts';
+import { required, valuesFor } from './execution.ts';
 import type { Pass } from './pass.ts';
+import type { Values } from './references.ts';
 
 /** Milliseconds that plugins may take for all changes of a pass, and where access waits to be taken away (law 16). */
 const PATIENCE = 120_000;
@@ -20,7 +22,7 @@ const PATIENCE_WHILE_REVOKING = 10_000;
 export async function permitted(
   pass: Pass,
   drafted: Plan,
-  manifests: ReadonlyMap<Key, Manifest>,
+  { manifests, values }: { readonly manifests: ReadonlyMap<Key, Manifest>; readonly values: ReadonlyMap<Key, Values> },
   signal: AbortSignal,
 ): Promise<Plan> {
   const allowed = withhold(drafted, review(drafted, pass.rules, pass.clock()));
@@ -36,7 +38,13 @@ export async function permitted(
       platform,
       sync,
       revision: allowed.revision,
-      changes: asked.map((change) => pendingOf(change, required(manifests, change.key), signal)),
+      changes: asked.map((change) =>
+        pendingOf(
+          change,
+          { manifest: required(manifests, change.key), values: valuesFor(change.key, { values }) },
+          signal,
+        ),
+      ),
       patience: revokes ? PATIENCE_WHILE_REVOKING : PATIENCE,
     },
     signal,
@@ -45,10 +53,14 @@ export async function permitted(
   return withhold(allowed, review(allowed, { windows: [], refused }, pass.clock()));
 }
 
-function pendingOf({ key, kind, verb }: Change, manifest: Manifest, signal: AbortSignal): PendingChange {
+function pendingOf(
+  { key, kind, verb }: Change,
+  { manifest, values }: { readonly manifest: Manifest; readonly values: Values },
+  signal: AbortSignal,
+): PendingChange {
   const { name, title, labels, origin } = manifest;
   const read = async (): Promise<AskedChange> => {
-    const spec = await manifest.spec(signal);
+    const spec = await specOf(manifest, values, signal);
     return { verb: verb as AskedChange['verb'], key, kind, name, title, labels, origin, spec };
   };
   return { key, kind, read };

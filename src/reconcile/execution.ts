@@ -5,13 +5,16 @@ import type { Matches } from '../plan/matches.ts';
 import type { Reason } from '../plan/match-reasons.ts';
 import { remoteKey, type Observation } from '../plan/observation.ts';
 import type { Change, DesiredObject, LedgerView, Owned, Plan } from '../plan/types.ts';
+import { outputsOf } from '../plan/outputs.ts';
 import { contentOf, secretsOf } from './desired.ts';
 import { contents } from './observed.ts';
 import type { Pass } from './pass.ts';
+import { NO_VALUES, type Values } from './references.ts';
 
 interface Parts {
   readonly manifests: ReadonlyMap<Key, Manifest>;
   readonly objects: ReadonlyMap<Key, DesiredObject>;
+  readonly values: ReadonlyMap<Key, Values>;
   readonly view: LedgerView;
   readonly observation: Observation;
   readonly matches: Matches;
@@ -26,7 +29,8 @@ export function executionOf(pass: Pass, parts: Parts): Execution {
     journal: pass.ledger.journal({ sync: pass.sync, platform: pass.platform }),
     idFor: (key) => driver.idFor?.(pass.terms.owner, key),
     clock: pass.clock,
-    desired: (change) => contentOf(required(parts.manifests, change.key), driver, parts.signal),
+    desired: (change) =>
+      contentOf(required(parts.manifests, change.key), { driver, values: valuesFor(change.key, parts) }, parts.signal),
     secrets: async (change) => {
       const values = await secretsOf(required(parts.manifests, change.key), pass);
       const names = 'secrets' in change ? change.secrets : [];
@@ -91,7 +95,13 @@ function ownedAfter(change: Change, remote: string, { objects, view, matches, ma
     file: change.origin?.file ?? before?.file ?? '',
     revision: manifests.get(change.key)?.origin.commit ?? '',
     allowDataLoss: object?.allowDataLoss ?? false,
+    ...outputsOf(object?.outputs, remote),
   };
+}
+
+/** Values of the outputs that a manifest uses. */
+export function valuesFor(key: Key, { values }: { readonly values: ReadonlyMap<Key, Values> }): Values {
+  return values.get(key) ?? NO_VALUES;
 }
 
 export function required(manifests: ReadonlyMap<Key, Manifest>, key: Key): Manifest {

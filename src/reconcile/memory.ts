@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
 import type { Facts } from '../drivers/driver.ts';
-import type { Key, Manifest } from '../manifest/manifest.ts';
+import type { Desired, Key, Manifest } from '../manifest/manifest.ts';
+import type { Outputs } from '../plan/types.ts';
 import { canonicalJson } from '../manifest/canonical.ts';
 import type { Notice } from '../plan/types.ts';
 
 /** What normalising one manifest gave, so that a quiet pass need not read a single definition. */
 export interface Normal {
-  /** Stamp of the manifest that was normalised. */
+  /** Stamp of the manifest that was normalised, and of the values that it was given. */
   readonly manifest: string;
   /** Of its normal form. */
   readonly fingerprint: string;
@@ -16,6 +17,7 @@ export interface Normal {
   /** Hashes of what the platform shows to nobody, by name (`Driver.writeOnly`). */
   readonly hidden: Readonly<Record<string, string>>;
   readonly expiresAt?: number;
+  readonly outputs?: Outputs;
 }
 
 /** Manifests never change, and an unchanged one is the same object in the next load: 10,000 are not hashed again for one commit. */
@@ -45,6 +47,8 @@ export class PassMemory {
   facts: Facts | undefined;
   /** The manifests that the last finished pass saw; undefined until a pass has looked at everything. */
   seen: ReadonlyMap<Key, Manifest> | undefined;
+  /** What the source said last, whatever came of it. */
+  desired: Desired | undefined;
   /** Keys that were not in order when the last pass ended: they are looked at again, whatever the next commit touches. */
   readonly unsettled = new Set<Key>();
 

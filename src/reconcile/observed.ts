@@ -90,7 +90,11 @@ export async function compareContents(
 }
 
 function differs(match: Match): match is Match & { readonly observed: NonNullable<Match['observed']> } {
-  return match.observed !== undefined && match.observed.fingerprint !== match.desired.fingerprint;
+  return (
+    match.observed !== undefined &&
+    match.desired.waits === undefined &&
+    match.observed.fingerprint !== match.desired.fingerprint
+  );
 }
 
 function compared(value: JsonObject, ignore: readonly string[]): JsonValue {

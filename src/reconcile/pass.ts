@@ -8,6 +8,7 @@ import type { Trigger } from '../report/pass-report.ts';
 import type { SecretScope, Secrets } from '../secrets/secrets.ts';
 import type { Source } from '../source/source.ts';
 import type { PassMemory } from './memory.ts';
+import type { OtherObjects } from './references.ts';
 
 /** What one pass needs: composed by the daemon or a command, for one Sync on one Platform. */
 export interface Pass {
@@ -22,6 +23,8 @@ export interface Pass {
   readonly secretScope: SecretScope;
   readonly terms: Terms;
   readonly rules: Rules;
+  /** Objects elsewhere whose outputs manifests may use; none when absent. */
+  readonly others?: OtherObjects;
   /** Plugins that look at what would be changed; nobody is asked when absent. */
   readonly checkChanges?: ChangeChecks;
   readonly trigger: Trigger;

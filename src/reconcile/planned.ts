@@ -12,7 +12,7 @@ import { permitted } from './asked.ts';
 import { claimedTwice } from './claimed.ts';
 import { isComplete, remember, rememberPlatform } from './closing.ts';
 import { contentOf, normalizeAll, type Normalized } from './desired.ts';
-import { executionOf, foresee, required } from './execution.ts';
+import { executionOf, foresee, required, valuesFor } from './execution.ts';
 import { compareContents, look, onlyThese } from './observed.ts';
 import type { Pass } from './pass.ts';
 import { scopeOf } from './scope.ts';
@@ -49,7 +49,7 @@ export async function planPass(
     {
       driver,
       observation,
-      desired: (key) => contentOf(required(manifests, key), driver, signal),
+      desired: (key) => contentOf(required(manifests, key), { driver, values: valuesFor(key, normalized) }, signal),
       redact: (text) => pass.secrets.redact(text),
     },
     signal,
@@ -71,8 +71,9 @@ export async function planPass(
     totals: totalsOf(pass, manifests, seen),
     now: pass.clock(),
   });
-  const content = executionOf(pass, { manifests, objects, view, observation, matches, signal });
-  const allowed = await permitted(pass, drafted, manifests, signal);
+  const { values } = normalized;
+  const content = executionOf(pass, { manifests, objects, values, view, observation, matches, signal });
+  const allowed = await permitted(pass, drafted, { manifests, values }, signal);
   const { refused, bearable } = await foresee(pass, allowed, content, signal);
   const bare = restrict(withhold(allowed, refused), pass.only);
   const found = suppliesIn({ plan: bare, objects, matches, bearable, driver });
@@ -112,12 +113,13 @@ async function lookAt(
   const { driver, ledger, terms, memory } = pass;
   const inScope = keys === undefined ? [...manifests.values()] : [...keys].flatMap((key) => manifests.get(key) ?? []);
   const view = ledger.view({ sync: pass.sync, platform: pass.platform }, keys === undefined ? undefined : [...keys]);
+  // Asked first: what a platform says of itself may be part of what its objects are.
+  const facts = memory.facts ?? (await driver.probe(signal));
   const normalized = await normalizedOf(inScope, { pass, view }, signal);
   const { objects } = normalized;
   const idFor = (key: Key) => driver.idFor?.(terms.owner, key);
   const owners = new Set([terms.owner, ...terms.previousOwners]);
   const observation = new Observation({ desired: objects, ledger: view, owners, idFor });
-  const facts = memory.facts ?? (await driver.probe(signal));
   const at =
     keys === undefined
       ? { kinds: kindsToLookAt(facts, pass, view) }
@@ -134,13 +136,21 @@ async function normalizedOf(
   signal: AbortSignal,
 ): Promise<Normalized> {
   const { free, problems } = claimedTwice(manifests, view, { owner: pass.terms.owner, platform: pass.platform });
-  const { objects, ...rest } = await normalizeAll(free, pass, signal);
+  const remoteOf = (key: Key) => view.owned.get(key)?.remote ?? remoteOwned(pass, key);
+  const { objects, ...rest } = await normalizeAll(free, { ...pass, remoteOf }, signal);
   const claimed = problems.flatMap(({ key }) => (key === undefined ? [] : [key as Key]));
   return {
     objects,
+    values: rest.values,
     problems: [...problems, ...rest.problems],
     unknown: new Set([...rest.unknown, ...claimed]),
   };
+}
+
+/** The id of an object that was not looked at. */
+function remoteOwned({ ledger, sync, platform }: Pass, key: Key): string | undefined {
+  const owner = ledger.owners.of(platform, key);
+  return owner?.sync === sync ? owner.remote : undefined;
 }
 
 /** Whether a look at a few objects is not enough to tell: who else claims it, or could be meant, is not among them. */

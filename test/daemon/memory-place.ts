@@ -14,7 +14,7 @@ import type {
   Step,
 } from '../../src/drivers/driver.ts';
 import type { RemoteObject } from '../../src/plan/types.ts';
-import { MemoryDriver } from '../reconcile/memory-driver.ts';
+import { MemoryDriver, OUTPUTS } from '../reconcile/memory-driver.ts';
 import { Place, until } from './fixture.ts';
 
 /** A platform in memory that outlives the daemons that connect to it, can be down, and can leave a write without an answer. */
@@ -103,6 +103,7 @@ export class MemoryPlace {
     const driverNamed = (name: string): DriverDefinition => ({
       name,
       auth: [],
+      outputs: OUTPUTS,
       connect: (connection) => {
         const platform = this.platform(connection.platform);
         platform.connection = connection;

@@ -35,6 +35,15 @@ export const TABLES: Readonly<Record<string, () => string>> = {
       ['Kind', ...DRIVERS.map(({ name }) => name)],
       KINDS.map((kind) => [kind, ...DRIVERS.map((definition) => supportOf(definition, kind))]),
     ),
+  outputs: () =>
+    rows(
+      ['Driver', 'Kind', 'Output', 'Value'],
+      DRIVERS.flatMap(({ name, outputs = {} }) =>
+        Object.entries(outputs).flatMap(([kind, of]) =>
+          Object.entries(of).map(([output, value]) => [name, kind, code(output), value]),
+        ),
+      ),
+    ),
   'global flags': () =>
     rows(
       ['Flag', 'Environment', 'Default', 'Meaning'],

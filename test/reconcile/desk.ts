@@ -118,7 +118,7 @@ export class Desk {
 }
 
 function newLoader(): ManifestLoader {
-  return new ManifestLoader({ formats: [format], defaultFormat: 'memory' });
+  return new ManifestLoader({ formats: [format], defaultFormat: 'memory', platform: 'memory' });
 }
 
 export function document(kind: string, name: string, spec: object, metadata: object = {}): string {

@@ -1,10 +1,22 @@
 import { ReconcilerError } from '../../src/errors.ts';
 import type { Driver, Facts, Listed, Look, Outcome, Refusal, Step } from '../../src/drivers/driver.ts';
-import { KINDS, type JsonObject, type Kind } from '../../src/manifest/manifest.ts';
+import type { OutputNames } from '../../src/manifest/output-reference.ts';
+import { KINDS, type JsonObject, type JsonValue, type Kind } from '../../src/manifest/manifest.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import { remoteKey } from '../../src/plan/observation.ts';
-import type { RemoteObject } from '../../src/plan/types.ts';
+import type { Outputs, RemoteObject } from '../../src/plan/types.ts';
 import { capabilitiesWith } from '../plan/scene.ts';
+
+/** What the objects of a platform in memory can give to others. */
+export const OUTPUTS = {
+  Integration: { id: 'its id', host: 'its host' },
+  Workflow: {
+    id: 'its id',
+    page: 'where it is edited',
+    hookUrl: 'how it is called',
+    'hookUrl.*': 'how it is called there',
+  },
+} satisfies OutputNames;
 
 /**
  * A platform in memory: objects with ids of its own making and versions, markers for some kinds, secrets that are written
@@ -15,6 +27,7 @@ export class MemoryDriver implements Driver {
   readonly capabilities = capabilitiesWith();
   readonly marks: readonly Kind[] = ['Application', 'AccessRole', 'Workflow'];
   readonly targeted = true;
+  readonly outputs = OUTPUTS;
   readonly objects = new Map<string, RemoteObject>();
   readonly secrets = new Map<string, Record<string, string>>();
   /** Every write, as `verb key`. */
@@ -57,6 +70,17 @@ export class MemoryDriver implements Driver {
 
   normalize(_kind: Kind, spec: JsonObject): JsonObject {
     return spec;
+  }
+
+  /** A workflow is called by its step (the first of a list of nodes tells it), a connection has a host. */
+  outputsOf(kind: Kind, content: JsonObject): Promise<Outputs> {
+    if (kind === 'Integration') return Promise.resolve(hostOf(content));
+    const { step, hooks } = stepOf(content);
+    const one = (name: string): string => `https://memory.test/${step}/${name}`;
+    const urls = Array.isArray(hooks)
+      ? Object.fromEntries(hooks.map((name) => [`hookUrl.${String(name)}`, one(String(name))]))
+      : { hookUrl: `https://memory.test/${step}` };
+    return Promise.resolve({ id: ['', ''], page: ['https://memory.test/', '/edit'], ...urls });
   }
 
   preflight(): Promise<readonly Refusal[]> {
@@ -130,6 +154,18 @@ export class MemoryDriver implements Driver {
     const { version } = this.put({ kind, remote: id, title, value: await step.desired(), ...carried });
     return { id, version };
   }
+}
+
+function hostOf({ settings }: JsonObject): Outputs {
+  const host = (settings as JsonObject | undefined)?.['host'];
+  return { id: ['', ''], ...(typeof host === 'string' ? { host } : {}) };
+}
+
+function stepOf({ definition }: JsonObject): { readonly step: string; readonly hooks?: JsonValue } {
+  const [first] = [definition].flat() as JsonObject[];
+  const { step, info, hooks } = first ?? {};
+  const text = step ?? info;
+  return { step: typeof text === 'string' ? text : '', ...(hooks === undefined ? {} : { hooks }) };
 }
 
 function isMeant(object: RemoteObject, { only }: Look): boolean {

@@ -12,6 +12,7 @@ describe('The stamp of a manifest', () => {
     labels: {},
     annotations: { x: '1', y: '2' },
     dependsOn: [],
+    outputReferences: [],
     ignoreFields: [],
     secrets: {},
     origin: { file: 'a.yaml', line: 1, column: 1 },

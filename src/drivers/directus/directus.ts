@@ -1,6 +1,6 @@
 import { ReconcilerError } from '../../errors.ts';
 import type { JsonObject, Key, Kind } from '../../manifest/manifest.ts';
-import type { Capabilities, Owner, RemoteObject } from '../../plan/types.ts';
+import type { Capabilities, Outputs, Owner, RemoteObject } from '../../plan/types.ts';
 import type {
   Connection,
   Driver,
@@ -39,6 +39,7 @@ import { objectId } from './ids.ts';
 import { type Licence, licenceOf } from './licence.ts';
 import { Login } from './login.ts';
 import { observe } from './observe.ts';
+import { OUTPUTS, outputsOf } from './outputs.ts';
 import { accountOf, probe } from './probe.ts';
 import { trigger } from './trigger.ts';
 
@@ -53,6 +54,7 @@ export class DirectusDriver implements Driver {
   readonly marks: readonly Kind[] = ['Workflow', 'AccessRole', 'AccessGrant'];
   readonly targeted = true;
   readonly untimed = true;
+  readonly outputs = OUTPUTS;
   readonly #connection: Connection;
   readonly #http: HttpClient;
   readonly #login: Login;
@@ -89,6 +91,10 @@ export class DirectusDriver implements Driver {
     if (kind === 'Workflow') return normalizeWorkflow(spec);
     if (kind === 'AccessRole') return normalizeRole(spec);
     return kind === 'AccessGrant' ? normalizeGrant(spec) : spec;
+  }
+
+  async outputsOf(kind: Kind, content: JsonObject): Promise<Outputs> {
+    return outputsOf(kind, content, this.#connection);
   }
 
   idFor(owner: Owner, key: Key): string {

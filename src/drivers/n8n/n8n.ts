@@ -1,5 +1,5 @@
 import type { JsonObject, Kind } from '../../manifest/manifest.ts';
-import type { RemoteObject } from '../../plan/types.ts';
+import type { Outputs, RemoteObject } from '../../plan/types.ts';
 import type { Connection, Driver, Execution, ExecutionPage, Facts, Listed, Look, Outcome } from '../driver.ts';
 import type { Refusal, Step, TriggerRequest, Triggered } from '../driver.ts';
 import { N8nApi } from './api.ts';
@@ -9,6 +9,7 @@ import { exported } from './export.ts';
 import { n8nFormat } from './format.ts';
 import { normalize } from './normalize.ts';
 import { observe } from './observe.ts';
+import { OUTPUTS, outputsOf } from './outputs.ts';
 import { preflight } from './preflight.ts';
 import { probe } from './probe.ts';
 import { trigger } from './trigger.ts';
@@ -23,9 +24,12 @@ export class N8nDriver implements Driver {
   /** Of a credential n8n shows its name and its type. */
   readonly writeOnly = { Integration: ['/settings'] };
   readonly targeted = true;
+  readonly outputs = OUTPUTS;
+  readonly #connection: Connection;
   readonly #api: N8nApi;
 
   constructor(connection: Connection) {
+    this.#connection = connection;
     this.#api = new N8nApi(connection);
   }
 
@@ -39,6 +43,10 @@ export class N8nDriver implements Driver {
 
   normalize(kind: Kind, spec: JsonObject): JsonObject {
     return normalize(kind, spec);
+  }
+
+  async outputsOf(kind: Kind, content: JsonObject): Promise<Outputs> {
+    return outputsOf(kind, content, this.#connection);
   }
 
   preflight(steps: readonly Step[], signal: AbortSignal): Promise<readonly Refusal[]> {

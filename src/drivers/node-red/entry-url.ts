@@ -58,6 +58,27 @@ export function addressOf(url: string, input: JsonValue): Address | NoAddress {
   return { path: `/${path.join('/')}` };
 }
 
+/** The URL of an endpoint of a flow, beside an admin API at `base`; `path` as `addressOf` makes it. */
+export function endpointUrl(
+  base: string,
+  roots: { readonly httpNodeRoot: string; readonly httpAdminRoot?: string | false | undefined },
+  path: string,
+): URL {
+  const url = new URL(base);
+  const admin = url.pathname.replace(/\/+$/, '');
+  // Credentials in the URL are for the admin API.
+  [url.username, url.password, url.search, url.hash] = ['', '', '', ''];
+  url.pathname = `${proxyPrefix(admin, roots.httpAdminRoot)}${roots.httpNodeRoot.replace(/\/+$/, '')}${path}`;
+  return url;
+}
+
+/** What stands before Node-RED's own root in the URL (a proxy's path), where the add-on tells that root. */
+function proxyPrefix(admin: string, root: string | false | undefined): string {
+  if (typeof root !== 'string') return '';
+  const own = root.replace(/\/+$/, '');
+  return admin.endsWith(own) ? admin.slice(0, admin.length - own.length) : '';
+}
+
 /** Whether a path is a writing route of the admin API, whose root is `adminRoot` (no slash at its end). */
 export function isAdminPath(path: string, adminRoot: string): boolean {
   // Routes of Express match without regard to case.

@@ -1,4 +1,4 @@
-import type { Capabilities, Owner, RemoteObject } from '../../plan/types.ts';
+import type { Capabilities, Outputs, Owner, RemoteObject } from '../../plan/types.ts';
 import type { JsonObject, Key, Kind } from '../../manifest/manifest.ts';
 import type {
   Connection,
@@ -31,6 +31,7 @@ import type { Work } from './merge.ts';
 import { normalizeSpec } from './normalize.ts';
 import { notesOf } from './notes.ts';
 import { type Changes, SecretsSeen, objectsIn, wantedBy } from './observe.ts';
+import { OUTPUTS, nodeRootOf, outputsOf, type NodeRoot } from './outputs.ts';
 import { preflightFlows } from './preflight.ts';
 import { RuntimeWatch } from './runtime.ts';
 import { stableId } from './tokens.ts';
@@ -48,6 +49,7 @@ export class NodeRedDriver implements Driver {
   /** Config nodes keep only properties their type declares: they are owned by id. */
   readonly marks: readonly Kind[] = ['Application', 'Workflow', 'AccessRole', 'AccessGrant'];
   readonly targeted = true;
+  readonly outputs = OUTPUTS;
   readonly #connection: Connection;
   readonly #http: HttpClient;
   readonly #login: Login;
@@ -61,6 +63,7 @@ export class NodeRedDriver implements Driver {
   readonly #secrets = new SecretsSeen();
   /** Undefined until it was asked; `none` without the add-on. */
   #hello: Hello | 'none' | undefined;
+  #root: NodeRoot | undefined;
   #last: Snapshot | undefined;
 
   constructor(connection: Connection) {
@@ -86,6 +89,7 @@ export class NodeRedDriver implements Driver {
     const settings = await this.#client.settings(signal);
     const hello = await this.#addon.hello(signal);
     this.#hello = hello ?? 'none';
+    this.#root = nodeRootOf(hello, settings);
     const rights = rightsOf(settings.user?.permissions);
     const account = hello?.account ?? settings.user?.username;
     return {
@@ -130,6 +134,10 @@ export class NodeRedDriver implements Driver {
   normalize(kind: Kind, spec: JsonObject): JsonObject {
     if (kind === 'AccessRole') return normalizeRole(spec);
     return kind === 'AccessGrant' ? normalizeGrant(spec) : normalizeSpec(kind, spec);
+  }
+
+  async outputsOf(kind: Kind, content: JsonObject, signal: AbortSignal): Promise<Outputs> {
+    return outputsOf(kind, content, { connection: this.#connection, rootOf: () => this.#rootOnce(signal) });
   }
 
   idFor(owner: Owner, key: Key): string {
@@ -217,6 +225,11 @@ export class NodeRedDriver implements Driver {
 
   async #hasAddon(signal: AbortSignal): Promise<boolean> {
     return (await this.#helloOnce(signal)) !== undefined;
+  }
+
+  async #rootOnce(signal: AbortSignal): Promise<NodeRoot> {
+    this.#root ??= nodeRootOf(await this.#helloOnce(signal), await this.#client.settings(signal));
+    return this.#root;
   }
 
   async #helloOnce(signal: AbortSignal): Promise<Hello | undefined> {

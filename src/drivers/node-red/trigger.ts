@@ -5,7 +5,7 @@ import type { Hello } from './addon-client.ts';
 import type { AddonRuns, Announcement } from './addon-runs.ts';
 import type { NodeRedClient, Snapshot } from './client.ts';
 import { type Entry, entryOf, injection, nameOf, notTriggerable } from './entries.ts';
-import { addressOf, isAdminPath, rivalOf } from './entry-url.ts';
+import { addressOf, endpointUrl, isAdminPath, rivalOf } from './entry-url.ts';
 import type { FlowAnswer, FlowCaller } from './flow-call.ts';
 import { missingTypes } from './observe.ts';
 import { textOf, titleOf } from './raw.ts';
@@ -153,11 +153,9 @@ export class Trigger {
       const remedy = 'Set httpNodeRoot there and restart Node-RED, or name an inject node as entry.';
       throw notTriggerable(what, 'httpNodeRoot is false in settings.js, so its endpoints are not served', remedy);
     }
-    const url = new URL(this.#parts.url);
-    const admin = url.pathname.replace(/\/+$/, '');
-    // Credentials in the URL are for the admin API.
-    [url.username, url.password, url.search, url.hash] = ['', '', '', ''];
-    url.pathname = `${proxyPrefix(admin, hello)}${root.replace(/\/+$/, '')}${address.path}`;
+    const admin = new URL(this.#parts.url).pathname.replace(/\/+$/, '');
+    const roots = { httpNodeRoot: root, httpAdminRoot: hello?.httpAdminRoot };
+    const url = endpointUrl(this.#parts.url, roots, address.path);
     if (isAdminPath(url.pathname, admin)) {
       const remedy = 'Give its http in node another url.';
       throw notTriggerable(what, `${entry.url} leads to the admin API of Node-RED, not to the flow`, remedy);
@@ -196,14 +194,6 @@ export class Trigger {
     }
     return notTriggerable(what, symptom, 'Deploy the flows again, and look into the log of Node-RED.');
   }
-}
-
-/** What stands before Node-RED's own root in the URL (a proxy's path), where the add-on tells that root. */
-function proxyPrefix(admin: string, hello: Hello | undefined): string {
-  const root = hello?.httpAdminRoot;
-  if (typeof root !== 'string') return '';
-  const own = root.replace(/\/+$/, '');
-  return admin.endsWith(own) ? admin.slice(0, admin.length - own.length) : '';
 }
 
 function notYet(what: string): ReconcilerError {
