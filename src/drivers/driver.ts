@@ -1,7 +1,7 @@
 import type { ReconcilerError } from '../errors.ts';
 import type { DefinitionFormat, JsonObject, JsonValue, Key, Kind } from '../manifest/manifest.ts';
-import type { OutputNames } from '../manifest/output-reference.ts';
-import type { Capabilities, Change, Marker, Outputs, Owner, RemoteObject } from '../plan/types.ts';
+import type { OutputNames, Outputs } from '../manifest/output-reference.ts';
+import type { Capabilities, Change, Marker, Owner, RemoteObject } from '../plan/types.ts';
 import type { SecretValue } from '../secrets/secrets.ts';
 
 /** What a platform says of itself when asked; everything a plan needs to refuse up front. */

@@ -1,4 +1,4 @@
-import type { OutputValue, Outputs } from '../plan/types.ts';
+import type { OutputValue, Outputs } from '../manifest/output-reference.ts';
 
 /** What `webhookUrl` and `webhookUrl.*` say, in the words of the platform. */
 export function webhookNames(url: string, entry: string): Readonly<Record<string, string>> {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import type { Key } from '../manifest/manifest.ts';
-import type { Cause, Verb } from '../plan/types.ts';
+import type { Cause } from '../plan/cause.ts';
+import type { Verb } from '../plan/types.ts';
 import type { Database } from './database.ts';
 import type { Scope } from './ownership.ts';
 

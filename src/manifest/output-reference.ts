@@ -79,6 +79,10 @@ export function withValues<Value extends JsonValue>(value: Value, values: Readon
   return values.size === 0 ? value : (walk(value) as Value);
 }
 
+/** An output: a text, or what stands before and after the platform's id of the object. */
+export type OutputValue = string | readonly [before: string, after: string];
+export type Outputs = Readonly<Record<string, OutputValue>>;
+
 /** Outputs by name, each with what it is; `name.*` stands for one per entry of the object. */
 export type OutputNames = Readonly<Partial<Record<Kind, Readonly<Record<string, string>>>>>;
 

@@ -1,4 +1,5 @@
-import type { DesiredObject, Outputs, OutputValue, Owned } from './types.ts';
+import type { Outputs, OutputValue } from '../manifest/output-reference.ts';
+import type { DesiredObject, Owned } from './types.ts';
 
 /** The text of an output; undefined when it takes an id that is not known. */
 export function outputText(value: OutputValue, remote: string | undefined): string | undefined {

@@ -1,5 +1,7 @@
+import type { Cause, Who } from './cause.ts';
 import type { Origin } from '../errors.ts';
 import type { JsonObject, JsonValue, Key, Kind } from '../manifest/manifest.ts';
+import type { Outputs } from '../manifest/output-reference.ts';
 
 /** Whose objects these are: the installation's configured id and the Sync's name. Written `installation/sync`. */
 export type Owner = `${string}/${string}`;
@@ -80,13 +82,9 @@ export interface DesiredObject {
   readonly adoptFrom?: Owner;
   /** What others may use of it, once it stands. */
   readonly outputs?: Outputs;
-  /** An output that it uses is not known yet: until then its content, and so its fingerprint, is not either. */
+  /** An output that it uses is not known yet, and so its content is not either. */
   readonly waits?: Omit<Withheld, 'change'>;
 }
-
-/** An output: a text, or what stands before and after the platform's id of the object. */
-export type OutputValue = string | readonly [before: string, after: string];
-export type Outputs = Readonly<Record<string, OutputValue>>;
 
 /** What the ledger knows of one object that a Sync owns. */
 export interface Owned {
@@ -148,10 +146,6 @@ export interface FieldDiff {
   readonly masked?: true;
 }
 
-/** Why a change is wanted. */
-export type Cause =
-  'new' | 'changed' | 'renamed' | 'drift' | 'vanished' | 'secret' | 'marker' | 'adoption' | 'removed' | 'released';
-
 interface ChangeBase {
   readonly key: Key;
   readonly kind: Kind;
@@ -173,12 +167,6 @@ interface Wanted {
   readonly fingerprint: string;
   /** Names of secrets that have to be written. */
   readonly secrets: readonly string[];
-}
-/** Who changed the platform, as far as it tells. */
-export interface Who {
-  readonly by?: string;
-  /** Milliseconds since 1970. */
-  readonly at?: number;
 }
 
 export type Change =

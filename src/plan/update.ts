@@ -4,7 +4,8 @@ import type { Differences } from './diff.ts';
 import { UNKNOWN_HASH, hesitation } from './hesitation.ts';
 import type { Match } from './matches.ts';
 import { outputsDiffer } from './outputs.ts';
-import type { Cause, Change, DesiredObject, FieldDiff, Observed, Owned, Owner, Who } from './types.ts';
+import type { Cause, Who } from './cause.ts';
+import type { Change, DesiredObject, FieldDiff, Observed, Owned, Owner } from './types.ts';
 
 /** Everything an update would set: contents, secrets that changed or were cleared, the marker. */
 export function fieldsToSet(

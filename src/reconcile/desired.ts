@@ -1,3 +1,4 @@
+import type { Outputs } from '../manifest/output-reference.ts';
 import { ReconcilerError, messageOf, type Problem } from '../errors.ts';
 import type { Driver } from '../drivers/driver.ts';
 import { contentHash } from '../manifest/canonical.ts';
@@ -7,7 +8,7 @@ import { partsOf, valueAt } from '../manifest/pointer.ts';
 import { isCallbackUrl } from '../manifest/webhook.ts';
 import { fingerprint } from '../plan/fingerprint.ts';
 import type { Reason } from '../plan/match-reasons.ts';
-import type { DesiredObject, Outputs, Owner } from '../plan/types.ts';
+import type { DesiredObject, Owner } from '../plan/types.ts';
 import type { SecretScope, SecretValue, Secrets } from '../secrets/secrets.ts';
 import { stampOf, type Normal, type PassMemory } from './memory.ts';
 import { isOwn, NO_OTHERS, resolveReferences, wordOf } from './references.ts';

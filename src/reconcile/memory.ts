@@ -1,7 +1,8 @@
+import type { Outputs } from '../manifest/output-reference.ts';
 import { hash } from 'node:crypto';
 import type { Facts } from '../drivers/driver.ts';
 import type { Desired, Key, Manifest } from '../manifest/manifest.ts';
-import type { Outputs } from '../plan/types.ts';
+
 import { canonicalJson } from '../manifest/canonical.ts';
 import type { Notice } from '../plan/types.ts';
 

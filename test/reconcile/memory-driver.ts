@@ -1,10 +1,10 @@
 import { ReconcilerError } from '../../src/errors.ts';
 import type { Driver, Facts, Listed, Look, Outcome, Refusal, Step } from '../../src/drivers/driver.ts';
-import type { OutputNames } from '../../src/manifest/output-reference.ts';
+import type { OutputNames, Outputs } from '../../src/manifest/output-reference.ts';
 import { KINDS, type JsonObject, type JsonValue, type Kind } from '../../src/manifest/manifest.ts';
 import { fingerprint } from '../../src/plan/fingerprint.ts';
 import { remoteKey } from '../../src/plan/observation.ts';
-import type { Outputs, RemoteObject } from '../../src/plan/types.ts';
+import type { RemoteObject } from '../../src/plan/types.ts';
 import { capabilitiesWith } from '../plan/scene.ts';
 
 /** What the objects of a platform in memory can give to others. */

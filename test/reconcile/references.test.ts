@@ -47,7 +47,9 @@ describe('A pass whose objects use outputs of each other', () => {
     expect(desk.writes()).to.deep.equal(['create Workflow/z']);
     expect((await desk.pass()).result).to.equal('applied');
     const { remote } = desk.driver.named('Workflow', 'z');
-    expect([host('a'), host('b')]).to.deep.equal(['a', 'b'].map(() => ({ host: `https://memory.test/${remote}/edit` })));
+    expect([host('a'), host('b')]).to.deep.equal(
+      ['a', 'b'].map(() => ({ host: `https://memory.test/${remote}/edit` })),
+    );
     desk.loseLedger();
     expect((await desk.pass()).result, 'unmarked connections are not taken over').to.equal('withheld');
     expect(desk.writes()).to.deep.equal(['create Integration/a', 'create Integration/b']);

@@ -1,6 +1,7 @@
+import type { Outputs } from '../../manifest/output-reference.ts';
 import { ReconcilerError } from '../../errors.ts';
 import type { JsonObject, Key, Kind } from '../../manifest/manifest.ts';
-import type { Capabilities, Outputs, Owner, RemoteObject } from '../../plan/types.ts';
+import type { Capabilities, Owner, RemoteObject } from '../../plan/types.ts';
 import type {
   Connection,
   Driver,

@@ -1,6 +1,6 @@
 import type { JsonObject, Kind } from '../../manifest/manifest.ts';
-import type { OutputNames } from '../../manifest/output-reference.ts';
-import type { Outputs } from '../../plan/types.ts';
+import type { OutputNames, Outputs } from '../../manifest/output-reference.ts';
+
 import type { Connection } from '../driver.ts';
 import { below } from '../outputs.ts';
 import { objectOf } from './json.ts';

@@ -1,5 +1,6 @@
+import type { Outputs } from '../../manifest/output-reference.ts';
 import type { JsonObject, Kind } from '../../manifest/manifest.ts';
-import type { Outputs, RemoteObject } from '../../plan/types.ts';
+import type { RemoteObject } from '../../plan/types.ts';
 import type { Connection, Driver, Execution, ExecutionPage, Facts, Listed, Look, Outcome } from '../driver.ts';
 import type { Refusal, Step, TriggerRequest, Triggered } from '../driver.ts';
 import { N8nApi } from './api.ts';

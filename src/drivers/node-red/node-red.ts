@@ -1,4 +1,5 @@
-import type { Capabilities, Outputs, Owner, RemoteObject } from '../../plan/types.ts';
+import type { Outputs } from '../../manifest/output-reference.ts';
+import type { Capabilities, Owner, RemoteObject } from '../../plan/types.ts';
 import type { JsonObject, Key, Kind } from '../../manifest/manifest.ts';
 import type {
   Connection,
