@@ -10,6 +10,7 @@ export interface Order {
 }
 
 const CONNECT: Readonly<Record<Reach['terrain'], () => Promise<Connect>>> = {
+  directus: async () => (await import('./directus-terrain.ts')).connectToDirectus,
   mint: () => Promise.resolve(connectMint),
   n8n: async () => (await import('./n8n-terrain.ts')).connectToN8n,
   'node-red': async () => (await import('./node-red-terrain.ts')).connectNodeRed,

@@ -3,7 +3,7 @@ import type { Dialect } from './changes.ts';
 
 /** How a child process finds the platform: plain data. */
 export interface Reach {
-  readonly terrain: 'mint' | 'node-red' | 'n8n';
+  readonly terrain: 'directus' | 'mint' | 'node-red' | 'n8n';
   readonly url: string;
   readonly secret: string;
 }
