@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { JsonObject } from '../../../src/manifest/manifest.ts';
 import { FaultProxy } from '../fault-proxy.ts';
@@ -165,6 +166,35 @@ export function describeWorkflows({ server, client }: Ground): void {
     expect(outcomes.map(({ status }) => status)).to.deep.equal(['applied']);
     const gap = (deaf.at(-1) ?? 0) - (deaf[0] ?? 0);
     console.log(`        a webhook that kept its address: ${deaf.length} calls unanswered within ${gap.toFixed(0)} ms`);
+  });
+
+  it('a schedule goes on while its workflow is updated, and the longest pause meanwhile is measured', async () => {
+    const rule = { interval: [{ field: 'seconds', secondsInterval: 1 }] };
+    const beat = node('Beat', 'scheduleTrigger', { rule }, { typeVersion: 1.2 });
+    desk.write('order.yaml', active);
+    desk.write('order.json', flow([beat, node('Set', 'noOp')]));
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    const { id } = await only();
+    const runs = async (): Promise<readonly number[]> => {
+      const { data } = await client().call('GET', `/executions?workflowId=${id as string}&limit=250`);
+      return (data as { readonly startedAt: string }[]).map(({ startedAt }) => Date.parse(startedAt)).toSorted();
+    };
+    const since = async (moment: number, count: number): Promise<void> => {
+      while ((await runs()).filter((at) => at > moment).length < count) await pause(200);
+    };
+    await since(0, 2);
+    const begin = Date.now();
+    desk.write('order.json', flow([beat, node('Set', 'noOp', { other: true })]));
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    const end = Date.now();
+    await since(end, 2);
+    const all = await runs();
+    const gaps = all.slice(1).map((at, index) => ({ at, gap: at - (all[index] ?? at) }));
+    const longest = Math.max(...gaps.filter(({ at }) => at >= begin).map(({ gap }) => gap));
+    console.log(
+      `        a schedule of every second, updated within ${end - begin} ms: at most ${longest} ms between two runs`,
+    );
+    expect(changesIn(await desk.pass('plan'))).to.deep.equal([]);
   });
 
   it('an application is a tag of its workflows; tags of people stay', async () => {
