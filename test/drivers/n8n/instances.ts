@@ -8,6 +8,7 @@ import { N8nDesk, changesIn, suppliesIn, troubles } from './desk.ts';
 import { flow, node, webhook } from './harness.ts';
 import { calls, manifest, nodeIn } from './references.ts';
 import type { Ground } from './references.ts';
+import { promote } from './promotion.ts';
 import { startN8n } from './server.ts';
 import type { N8nServer } from './server.ts';
 
@@ -115,6 +116,11 @@ export function describeInstances({ server, client }: Ground): void {
     await using again = new N8nDesk(second);
     expect((await again.export()).toSorted()).to.deep.equal(written.toSorted());
     for (const file of written) expect(again.read(file), file).to.equal(origin.read(file));
+  });
+
+  it('what runs on staging is promoted to production by moving a branch, and each keeps what is its own', async function () {
+    this.timeout(300_000);
+    await promote(server(), second);
   });
 
   it('one repository serves two instances with ids, secrets, variables and active flags of their own', async () => {
