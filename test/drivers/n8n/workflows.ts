@@ -177,7 +177,9 @@ export function describeWorkflows({ server, client }: Ground): void {
     const { id } = await only();
     const runs = async (): Promise<readonly number[]> => {
       const { data } = await client().call('GET', `/executions?workflowId=${id as string}&limit=250`);
-      return (data as { readonly startedAt: string }[]).map(({ startedAt }) => Date.parse(startedAt)).toSorted();
+      return (data as { readonly startedAt: string }[])
+        .map(({ startedAt }) => Date.parse(startedAt))
+        .toSorted((one, other) => one - other);
     };
     const since = async (moment: number, count: number): Promise<void> => {
       while ((await runs()).filter((at) => at > moment).length < count) await pause(200);
