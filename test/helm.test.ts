@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { VARIABLES } from '../src/cli/environment.ts';
 import { version } from '../src/cli/version.ts';
 import { Metrics } from '../src/report/metrics.ts';
+import { definitionFiles } from './crds/definitions.ts';
 import { CHART, chartSchema, chartValues, withValues } from './docs/chart.ts';
 
 interface Alert {
@@ -22,6 +23,12 @@ describe('the chart', () => {
   it('has the table and the schema that its values have ("npm run docs" writes them)', () => {
     expect(read('README.md')).to.equal(withValues(read('README.md')));
     expect(read('values.schema.json')).to.equal(chartSchema());
+  });
+
+  it('brings the definitions along that follow from the schemas ("npm run generate" writes them)', () => {
+    const names = readdirSync(new URL('generated/crds/', CHART));
+    expect(names).to.have.members([...definitionFiles().keys()]);
+    for (const [name, text] of definitionFiles()) expect(read(`generated/crds/${name}`), name).to.equal(text);
   });
 
   it('says of a value that has no documentation which one it is', () => {

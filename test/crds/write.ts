@@ -1,8 +1,10 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { CHART } from '../docs/chart.ts';
 import { definitionFiles } from './definitions.ts';
 
-// Run by hand after a change of a schema: `npm run generate`.
-const folder = new URL('../../crds/', import.meta.url);
-const files = definitionFiles();
-for (const name of readdirSync(folder)) if (!files.has(name)) rmSync(new URL(name, folder));
-for (const [name, text] of files) writeFileSync(new URL(name, folder), text);
+// Run by hand after a change of a schema: `npm run generate`. Helm reads nothing outside of the chart, so that it has a copy.
+for (const folder of [new URL('../../crds/', import.meta.url), new URL('generated/crds/', CHART)]) {
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) rmSync(new URL(name, folder));
+  for (const [name, text] of definitionFiles()) writeFileSync(new URL(name, folder), text);
+}

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { parse } from 'yaml';
 import { VARIABLES } from '../../src/cli/environment.ts';
+import { definitionFiles } from '../crds/definitions.ts';
 import { chartValues } from '../docs/chart.ts';
 import { CHART, pairwise, podOf, podTemplateOf, render } from './chart.ts';
 import type { KubeObject, Values } from './chart.ts';
@@ -26,6 +29,7 @@ const CONTAINER = {
 
 /** Every switch: values of which exactly one is taken, the first being the chart's default. */
 const SWITCHES: readonly (readonly Values[])[] = [
+  [{}, { 'crds.enabled': true }, { 'crds.enabled': true, 'crds.keep': false }],
   [
     {},
     { 'persistence.enabled': true },
@@ -236,7 +240,8 @@ describe('the chart, rendered', () => {
         { namespace: 'other' },
       );
       for (const { kind, metadata } of own(objects)) {
-        expect(metadata.namespace, `${kind} ${metadata.name}`).to.equal('other');
+        const home = kind === 'CustomResourceDefinition' ? undefined : 'other';
+        expect(metadata.namespace, `${kind} ${metadata.name}`).to.equal(home);
         expect(metadata.labels, `${kind} ${metadata.name}`).to.include({
           'app.kubernetes.io/instance': 'test',
           'app.kubernetes.io/managed-by': 'Helm',
@@ -287,6 +292,25 @@ describe('the chart, rendered', () => {
       expect(await refusal(twice)).to.include(`${part}.text and ${part}.existingConfigMap are both set`);
     }
     expect(await refusal({ 'ingress.enabled': true })).to.include('ingress.hosts={plumbline.example.com}');
+  });
+
+  it('installs the definitions as they are in crds/, and has them stay unless told otherwise', async () => {
+    const keep = async (values: Values) => {
+      const { objects } = await render(cluster, { 'crds.enabled': true, ...values });
+      const definitions = objects.filter(({ kind }) => kind === 'CustomResourceDefinition');
+      const bare = definitions.map(({ metadata: { name }, ...rest }) => ({ ...rest, metadata: { name } }));
+      expect(bare).to.have.deep.members([...definitionFiles().values()].map((text) => parse(text) as unknown));
+      return new Set(definitions.map(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy']));
+    };
+    expect([...(await keep({}))]).to.deep.equal(['keep']);
+    expect([...(await keep({ 'crds.keep': false }))]).to.deep.equal([undefined]);
+  });
+
+  it('takes the values that the README shows', async () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const shown = [...readme.matchAll(/^```yaml values\n([^]*?)^```$/gm)].map(([, text = '']) => parse(text) as Values);
+    expect(shown).to.not.have.lengthOf(0);
+    for (const values of shown) await apply((await render(cluster, values)).objects, '--dry-run=server');
   });
 
   it('exposes the hooks by the ingress, and nothing else', async () => {
