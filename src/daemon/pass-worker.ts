@@ -44,7 +44,8 @@ export class PassWorker implements Worker {
   async prepare(ticket: Ticket, signal: AbortSignal): Promise<void> {
     const target = this.#parts.roster.find(ticket.key);
     if (target === undefined) return;
-    const reading = target.source.read(AbortSignal.any([signal, AbortSignal.timeout(target.pace.timeout)]));
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(target.pace.timeout)]);
+    const reading = target.source.read(bounded, ticket.trigger === 'commit');
     target.progress.reading = reading;
     await reading.catch(() => undefined);
   }

@@ -69,12 +69,12 @@ export function measured(source: Source, sync: string, metrics: Metrics): Source
     description: source.description,
     accept: (revision) => source.accept(revision),
     watch: (onChange) => source.watch(onChange),
-    read: async (signal) => {
+    read: async (signal, moved) => {
       const start = performance.now();
       const told = (result: 'fresh' | 'stale' | 'failed'): void =>
         metrics.sourceRead(sync, result, (performance.now() - start) / 1000);
       try {
-        const snapshot = await source.read(signal);
+        const snapshot = await source.read(signal, moved);
         told(snapshot.stale === undefined ? 'fresh' : 'stale');
         return snapshot;
       } catch (error) {

@@ -72,10 +72,17 @@ export class GitMirror {
     return refs;
   }
 
-  /** Fetches `what` into refs/plumbline/candidate and answers with the commit it leads to. */
-  async fetch(what: string, options: { readonly depth?: number }, signal: AbortSignal): Promise<string> {
+  /**
+   * Fetches `what` into refs/plumbline/candidate and answers with the commit it leads to. With `contents`, a partial clone gets
+   * small files along with the commits: one conversation instead of two, for a little of what lies outside the path.
+   */
+  async fetch(
+    what: string,
+    options: { readonly depth?: number; readonly contents?: boolean },
+    signal: AbortSignal,
+  ): Promise<string> {
     const depth = options.depth === undefined ? [] : [`--depth=${options.depth}`];
-    const filter = this.isPartial ? ['--filter=blob:none'] : [];
+    const filter = this.isPartial ? [`--filter=blob:${options.contents === true ? `limit=${SMALL}` : 'none'}`] : [];
     const rest = ['origin', `+${what}:${CANDIDATE}`];
     const doing = 'Fetching the repository';
     try {
@@ -204,6 +211,8 @@ export class GitMirror {
   }
 }
 
+/** Manifests and definitions are smaller, as a rule; what is not is fetched by itself. */
+const SMALL = '128k';
 const CANDIDATE = 'refs/plumbline/candidate';
 const FETCH = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--recurse-submodules=no'];
 

@@ -27,7 +27,8 @@ interface Listed extends Listing {
 }
 
 /**
- * Desired state in a git repository. One `ls-remote` when nothing changed; one fetch and a listing of what changed when something did.
+ * Desired state in a git repository. One `ls-remote` when nothing changed; one fetch and a listing of what changed when something did,
+ * and no question before it where a push announced it.
  *
  * A read moves forward only: to a descendant of the last good commit on a branch, to a newer version in a range. Anything
  * else (rewritten history, a moved tag, nothing left below the path, a silent server) leaves the last good revision in place,
@@ -84,13 +85,13 @@ export class GitSource implements Source {
     this.#turnedDown = undefined;
   }
 
-  async read(signal: AbortSignal): Promise<Snapshot> {
+  async read(signal: AbortSignal, moved = false): Promise<Snapshot> {
     signal.throwIfAborted();
     return exclusively(this.#dir, async () => {
       let why: ReconcilerError;
       try {
         await this.#open();
-        return await this.#advance(signal);
+        return await this.#advance(moved, signal);
       } catch (error) {
         if (signal.aborted) throw abortReason(signal);
         why = this.#failure('Reading the source', error);
@@ -114,20 +115,22 @@ export class GitSource implements Source {
   }
 
   /** The newest state, or an error that says why it may not be used. */
-  async #advance(signal: AbortSignal): Promise<Snapshot> {
-    const { ref } = this.#config;
-    const patterns = patternsOf(ref);
-    const target = resolveRef(ref, patterns.length === 0 ? new Map() : await this.#mirror.advertised(patterns, signal));
+  async #advance(moved: boolean, signal: AbortSignal): Promise<Snapshot> {
+    const fetched = moved ? await this.#fetchAtOnce(signal) : undefined;
+    const target = fetched ?? (await this.#advertised(signal));
     if (target.commit === this.#good?.revision && (await this.#isHere(target.commit, signal))) {
       const listed = await this.#list(target.commit, signal);
       if (this.#good.staleSince !== undefined || this.#good.name !== target.name) await this.#keep(target, listed);
       return new GitSnapshot(this.#origin, listed.commit, listed);
     }
     if (this.#turnedDown?.commit === target.commit) throw this.#turnedDown.error;
-    const commit = await this.#fetch(target, signal);
+    const commit = fetched?.commit ?? (await this.#fetch(target, signal));
     try {
+      const listing = this.#list(commit, signal);
+      // Whether it may be used at all is the first thing to know, and to tell.
+      listing.catch(() => undefined);
       await this.#refuseBackwards({ ...target, commit }, signal);
-      const listed = await this.#list(commit, signal);
+      const listed = await listing;
       const isEmpty = listed.files.length + listed.problems.length === 0;
       if (isEmpty && !this.#accepted.has(commit)) throw emptied(this.#config.path, this.#good, commit);
       await this.#mirror.local('Keeping the revision', ['update-ref', 'refs/plumbline/good', commit], signal);
@@ -136,6 +139,30 @@ export class GitSource implements Source {
     } catch (error) {
       if (error instanceof ReconcilerError && error.code === BACKWARDS) this.#turnedDown = { commit, error };
       throw error;
+    }
+  }
+
+  async #advertised(signal: AbortSignal): Promise<Resolved> {
+    const { ref } = this.#config;
+    const patterns = patternsOf(ref);
+    return resolveRef(ref, patterns.length === 0 ? new Map() : await this.#mirror.advertised(patterns, signal));
+  }
+
+  /**
+   * Where a branch was pushed to, without asking what the server has first. Undefined where that question has to be asked:
+   * there is nothing to go on from, or no such branch.
+   */
+  async #fetchAtOnce(signal: AbortSignal): Promise<Resolved | undefined> {
+    const { ref } = this.#config;
+    const good = this.#good;
+    if (!('branch' in ref) || good === undefined || !this.#mirror.isRemote) return undefined;
+    if (!(await this.#isHere(good.revision, signal))) return undefined;
+    const name = `refs/heads/${ref.branch}`;
+    try {
+      return { name, commit: await this.#mirror.fetch(name, { contents: true }, signal) };
+    } catch (error) {
+      if (signal.aborted || !/couldn't find remote ref/i.test(messageOf(error))) throw error;
+      return undefined;
     }
   }
 
@@ -157,7 +184,7 @@ export class GitSource implements Source {
     const { ref } = this.#config;
     const follows =
       'branch' in ref &&
-      (await this.#mirror.has(good.revision, signal)) &&
+      (await this.#isHere(good.revision, signal)) &&
       (await this.#mirror.isAncestor(good.revision, target.commit, signal));
     refuseBackwards(ref, good, target, follows);
   }
@@ -171,12 +198,12 @@ export class GitSource implements Source {
       const missing = await missingBlobs(place, tree, bounded);
       if (missing.length > 0) await this.#mirror.fetchObjects(missing, signal);
     }
-    const listing = await listTreeFrom(place, { ...tree, from: this.#listed }, this.#limits, {
-      signal: bounded,
-      knownPlain: this.#knownPlain,
-    });
-    const about = parseCommit(await this.#mirror.local('Reading the commit', showCommit(commit), signal));
-    const listed = { ...listing, commit: about };
+    const options = { signal: bounded, knownPlain: this.#knownPlain };
+    const [listing, about] = await Promise.all([
+      listTreeFrom(place, { ...tree, from: this.#listed }, this.#limits, options),
+      this.#mirror.local('Reading the commit', showCommit(commit), signal),
+    ]);
+    const listed = { ...listing, commit: parseCommit(about) };
     // What is only a candidate yet must not push out the listing that quiet reads are answered from.
     if (this.#good === undefined || this.#good.revision === commit) this.#listed = listed;
     return listed;

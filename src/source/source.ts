@@ -53,9 +53,10 @@ export interface Source {
   /**
    * The newest state. When the source cannot be read or looks wrong (force-push, deleted branch, emptied path,
    * unreachable server) the last good snapshot with `stale` set; throws only when there has never been a good one.
+   * `moved`: somebody said that there is something new. Only a hint of what to ask for first; it changes no answer.
    * @throws ReconcilerError
    */
-  read(signal: AbortSignal): Promise<Snapshot>;
+  read(signal: AbortSignal, moved?: boolean): Promise<Snapshot>;
   /**
    * A person's word that this revision is meant, although it looked wrong (rewritten history, an emptied path). Holds until
    * it has been read.

@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { ReconcilerError } from '../../src/errors.ts';
 import type { Conversed, GitSourceConfig } from '../../src/source/git-config.ts';
 import { GitSource } from '../../src/source/git.ts';
+import type { Snapshot } from '../../src/source/source.ts';
 import { Repository, failure, serveGit, temporaryFolder, until } from './git-fixture.ts';
 import type { GitServer } from './git-fixture.ts';
 
@@ -122,6 +123,48 @@ describe('a git source over http', () => {
     const snapshot = await open({ path: 'automation' }).read(never);
     for await (const { bytes } of snapshot.read(['old.yaml'], never)) expect(bytes.toString()).to.equal('kind: Old');
     expect(snapshot.files).to.have.length(4);
+  });
+
+  it('that was told of a push fetches at once, contents too, and judges what came as strictly', async () => {
+    const told: string[] = [];
+    const source = new GitSource(
+      {
+        url: `${server.origin}/repo/.git`,
+        ref: { branch: 'main' },
+        path: 'automation',
+        auth: { token: async () => token },
+      },
+      {
+        cacheDir: join(folder.path, 'cache'),
+        environment: { PATH: process.env.PATH },
+        onConversed: ({ command }) => void told.push(command),
+      },
+    );
+    await source.read(never, true);
+    const ask = async (): Promise<{ snapshot: Snapshot; told: string }> => {
+      told.length = 0;
+      const snapshot = await source.read(never, true);
+      return { snapshot, told: told.join() };
+    };
+    const head = await repository.commit({ 'automation/a.yaml': 'kind: A2', 'big.bin': Buffer.alloc(200_000, 'r') });
+    const { snapshot, told: once } = await ask();
+    expect({ revision: snapshot.revision, once }).to.deep.equal({ revision: head, once: 'fetch' });
+    const read = await Array.fromAsync(snapshot.read(['a.yaml'], never));
+    expect(read.map(({ bytes }) => bytes.toString())).to.deep.equal(['kind: A2']);
+    const args = ['-C', await mirror(), 'cat-file', '--batch-all-objects', '--batch-check=%(objectsize)'];
+    expect(execFileSync('git', args, { encoding: 'utf8' }).split('\n')).to.not.include('200000');
+    expect((await ask()).snapshot, 'nothing new').to.include({ revision: head, stale: undefined });
+    await repository.git('reset', '--quiet', '--hard', 'HEAD~1');
+    await repository.commit({ 'automation/x.yaml': 'kind: X' });
+    const rewritten = await ask();
+    expect(rewritten.snapshot.revision).to.equal(head);
+    expect(rewritten.snapshot.stale?.reason).to.include('force-push');
+    expect((await ask()).snapshot.stale?.reason, 'again').to.include('force-push');
+    await repository.git('branch', '-m', 'main', 'gone');
+    const gone = await ask();
+    expect(gone.snapshot.revision).to.equal(head);
+    expect(gone.snapshot.stale?.reason).to.include('The branch main does not exist in the repository.');
+    expect(gone.told).to.equal('fetch,ls-remote');
   });
 
   it('gets single commits, tags and versions', async () => {
