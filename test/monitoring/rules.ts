@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { stringify } from 'yaml';
 import type { ObjectiveName, SelectedKind } from '../../src/manifest/objective.ts';
+import { dashboards } from '../../src/monitor/dashboards.ts';
 import { rulesOf } from '../../src/monitor/rules/rules.ts';
 import { level } from '../monitor/levels.ts';
 import { Bench, requirePrometheus } from './prometheus.ts';
@@ -361,5 +362,22 @@ describe('the rules, in promtool', function () {
         ],
       },
     ]);
+  });
+});
+
+describe('the dashboards', () => {
+  it('ask in PromQL that promtool reads', async () => {
+    using bench = new Bench();
+    const queries = [...dashboards().values()].flatMap((dashboard) =>
+      [...JSON.stringify(dashboard).matchAll(/"expr":("(?:[^"\\]|\\.)*")/g)].map(([, expr = '""']) =>
+        String(JSON.parse(expr)),
+      ),
+    );
+    const rules = queries.map((expr, index) => ({
+      record: `query:${index}`,
+      expr: expr.replaceAll('$platform', '.*'),
+    }));
+    const file = bench.write('dashboards.yaml', stringify({ groups: [{ name: 'all', rules }] }, { lineWidth: 0 }));
+    expect(await bench.promtool('check', 'rules', file)).to.include(`SUCCESS: ${queries.length} rules found`);
   });
 });
