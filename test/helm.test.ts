@@ -6,6 +6,7 @@ import { VARIABLES } from '../src/cli/environment.ts';
 import { version } from '../src/cli/version.ts';
 import { Metrics } from '../src/report/metrics.ts';
 import { definitionFiles } from './crds/definitions.ts';
+import { permissionsFile } from './docs/permissions.ts';
 import { CHART, chartSchema, chartValues, withValues } from './docs/chart.ts';
 
 interface Alert {
@@ -29,6 +30,10 @@ describe('the chart', () => {
     const names = readdirSync(new URL('generated/crds/', CHART));
     expect(names).to.have.members([...definitionFiles().keys()]);
     for (const [name, text] of definitionFiles()) expect(read(`generated/crds/${name}`), name).to.equal(text);
+  });
+
+  it('grants what the daemon declares that it needs ("npm run generate" writes it)', () => {
+    expect(read('generated/permissions.yaml')).to.equal(permissionsFile());
   });
 
   it('says of a value that has no documentation which one it is', () => {

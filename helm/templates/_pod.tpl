@@ -9,7 +9,7 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "plumbline.serviceAccountName" . }}
-  automountServiceAccountToken: false
+  automountServiceAccountToken: {{ .Values.rbac.create }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
   {{- with .Values.imagePullSecrets }}

@@ -29,6 +29,12 @@ const CONTAINER = {
 
 /** Every switch: values of which exactly one is taken, the first being the chart's default. */
 const SWITCHES: readonly (readonly Values[])[] = [
+  [
+    {},
+    { 'rbac.create': true },
+    { 'rbac.create': true, 'rbac.namespaces': ['default', 'other'], 'rbac.secretNamespaces': ['other'] },
+    { 'rbac.create': true, 'rbac.secretNamespaces': ['restricted'] },
+  ],
   [{}, { 'crds.enabled': true }, { 'crds.enabled': true, 'crds.keep': false }],
   [
     {},
@@ -240,15 +246,15 @@ describe('the chart, rendered', () => {
         { namespace: 'other' },
       );
       for (const { kind, metadata } of own(objects)) {
-        const home = kind === 'CustomResourceDefinition' ? undefined : 'other';
-        expect(metadata.namespace, `${kind} ${metadata.name}`).to.equal(home);
+        const home = /^(CustomResourceDefinition|ClusterRole)/.test(kind) ? undefined : 'other';
+        if (!kind.startsWith('Role')) expect(metadata.namespace, `${kind} ${metadata.name}`).to.equal(home);
         expect(metadata.labels, `${kind} ${metadata.name}`).to.include({
           'app.kubernetes.io/instance': 'test',
           'app.kubernetes.io/managed-by': 'Helm',
           team: 'platform',
         });
       }
-      const names = objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+      const names = objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace}/${metadata.name}`);
       expect(new Set(names).size).to.equal(names.length);
     }
   });
