@@ -1,7 +1,11 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ReconcilerError } from '../errors.ts';
-import type { ExportResult } from '../daemon/export.ts';
+import { parse, stringify } from 'yaml';
+import type { ExportedFile, ExportResult } from '../daemon/export.ts';
+import { toOpenSlo } from '../manifest/openslo.ts';
+import { ServiceLevel } from '../manifest/service-level.ts';
+import { objectivesOf, round } from '../monitor/objective.ts';
 import { globalFlags, output, type Context, type Register } from './context.ts';
 import { outputOption } from './plan.ts';
 import { progress } from './progress.ts';
@@ -9,6 +13,7 @@ import { progress } from './progress.ts';
 interface ExportFlags {
   readonly out: string;
   readonly force?: boolean;
+  readonly openslo?: boolean;
   readonly output: string;
 }
 
@@ -18,6 +23,7 @@ export const registerExport: Register = (program, context) => {
     .description('write what is on a platform as a repository of manifests, ready to be adopted')
     .argument('<platform>', 'Platform to read; nothing is changed on it')
     .requiredOption('--out <folder>', 'folder to write; must be empty or absent')
+    .option('--openslo', 'write service levels as OpenSLO v1: one SLO per objective')
     .option('--force', 'write into a folder that is not empty')
     .addOption(outputOption);
   command.action(async (platform: string, flags: ExportFlags) => {
@@ -25,11 +31,31 @@ export const registerExport: Register = (program, context) => {
     if (flags.force !== true) await refuseFull(folder);
     await using session = await context.open(globalFlags(command));
     const result = await session.export({ platform });
-    await write(folder, result, context);
+    const files = flags.openslo === true ? result.files.map(asOpenSlo) : result.files;
+    await write(folder, { ...result, files }, context);
     const { files: _files, ...told } = result;
     output(context, flags.output, { folder, ...told }, () => summary(folder, result));
   });
 };
+
+/** A service level as OpenSLO writes it; every other file as it is. */
+function asOpenSlo(file: ExportedFile): ExportedFile {
+  if (!file.path.startsWith('service-levels/')) return file;
+  const { metadata, spec } = ServiceLevel.parse(parse(file.text));
+  const { kind, names, matchLabels } = spec.selector;
+  const documents = toOpenSlo(metadata.name, {
+    title: spec.title ?? metadata.name,
+    selector: { kind, ...(names && { names }), ...(matchLabels && { matchLabels }) },
+    window: spec.window,
+    objectives: objectivesOf(spec).map(({ name, target, budget = 0.01 }) => ({
+      name,
+      operator: target.operator,
+      value: target.value,
+      share: round(1 - budget),
+    })),
+  });
+  return { ...file, text: documents.map((document) => stringify(document, { lineWidth: 0 })).join('---\n') };
+}
 
 async function refuseFull(folder: string): Promise<void> {
   const present = await readdir(folder).catch(() => []);

@@ -5,6 +5,7 @@ import type { Limits } from './limits.ts';
 import { KINDS } from './manifest.ts';
 import type { JsonValue, Kind } from './manifest.ts';
 import { API_VERSION } from './metadata.ts';
+import { fromOpenSlo, OPENSLO_VERSION } from './openslo.ts';
 import { isObject, pointerOf, valueAt } from './pointer.ts';
 import { isKind, KINDS_NOT_ENFORCED, SCHEMAS } from './schemas.ts';
 import { NOT_ENFORCED } from './fields.ts';
@@ -118,7 +119,34 @@ function readUnidentified(step: Step, value: JsonValue): void {
     );
     lose(step);
   } else if (isCompact(value)) expandCompact({ file, value, places: tree.places, start: tree.start, reading });
+  else if (value['apiVersion'] === OPENSLO_VERSION) readOpenSlo(step, value);
   else refuseIdentity(step, value);
+}
+
+/** An SLO of OpenSLO becomes a ServiceLevel of the same name; its other kinds would be accepted and ignored. */
+function readOpenSlo(step: Step, value: Readonly<Record<string, JsonValue>>): void {
+  const { file, tree, reading } = step;
+  const name = valueAt(value, ['metadata', 'name']);
+  if (value['kind'] !== 'SLO' || typeof name !== 'string' || name === '') {
+    const kind = typeof value['kind'] === 'string' ? value['kind'] : '?';
+    problem(
+      step,
+      ['kind'],
+      `${kind} of OpenSLO is not read.`,
+      'Write SLOs with a name, each with its indicator in it.',
+    );
+    reading.unknownKinds.add('ServiceLevel');
+    return;
+  }
+  const read = fromOpenSlo(value);
+  if ('flaws' in read) {
+    for (const { path, message, remedy } of read.flaws) problem(step, path, message, remedy);
+    noteUnknown(reading, 'ServiceLevel', name);
+    return;
+  }
+  const made = { apiVersion: API_VERSION, kind: 'ServiceLevel', metadata: { name }, spec: read.spec };
+  const draft = { file, index: step.index, kind: 'ServiceLevel' as const, name, value: made, problems: [] };
+  reading.docs.push(pack({ ...draft, places: tree.places, start: tree.start }).doc);
 }
 
 /** Says what is wrong with a document that names no object of desired state. */
@@ -173,7 +201,7 @@ function lose(step: Step, name?: JsonValue): void {
   for (const kind of kindsIn(text.slice(...tree.range))) reading.unknownKinds.add(kind);
 }
 
-function problem(step: Step, path: readonly string[], message: string, remedy: string): void {
+function problem(step: Step, path: readonly PropertyKey[], message: string, remedy: string): void {
   const place = [...path.keys(), path.length]
     .reverse()
     .map((depth) => step.tree.places.get(pointerOf(path.slice(0, depth))))

@@ -1,6 +1,5 @@
 import { OBJECTIVE_NAMES, readTarget } from '../manifest/objective.ts';
 import type { ObjectiveName, Target } from '../manifest/objective.ts';
-import type { ServiceLevelSpec } from '../manifest/service-level.ts';
 
 /**
  * One objective as it is measured. `events`: a share of events may be bad, which is its budget. `average`: a mean is held
@@ -26,7 +25,9 @@ const BEYOND: Readonly<Partial<Record<ObjectiveName, number>>> = {
 };
 
 /** The objectives of a service level, in the order in which they are documented. */
-export function objectivesOf(spec: Pick<ServiceLevelSpec, 'objectives'>): readonly Objective[] {
+export function objectivesOf(spec: {
+  readonly objectives: Readonly<Partial<Record<ObjectiveName, string | undefined>>>;
+}): readonly Objective[] {
   return OBJECTIVE_NAMES.flatMap((name): Objective[] => {
     const text = spec.objectives[name];
     const read = text === undefined ? undefined : readTarget(name, text);
