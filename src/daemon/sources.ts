@@ -28,6 +28,7 @@ export function sourceOf({ spec }: Sync, parts: SourceParts): Source {
     url: git.url,
     ref: refOf(git.ref),
     path: git.path,
+    ...(git.caFile === undefined ? {} : { caFile: resolve(parts.baseDir, git.caFile) }),
     auth: {
       ...(username === undefined ? {} : { username }),
       ...(token === undefined ? {} : { token: reader(token) }),

@@ -40,6 +40,9 @@ const Git = z.strictObject({
     })
     .prefault({})
     .describe('Credentials for the repository.'),
+  caFile: Text.describe(
+    "File with the certificates (PEM) of the authorities that the server's may come from; those of the system when absent.",
+  ).optional(),
   webhook: z
     .strictObject({
       provider: z

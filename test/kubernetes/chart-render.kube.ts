@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { VARIABLES } from '../../src/cli/environment.ts';
@@ -29,6 +30,15 @@ const CONTAINER = {
 
 /** Every switch: values of which exactly one is taken, the first being the chart's default. */
 const SWITCHES: readonly (readonly Values[])[] = [
+  [
+    {},
+    { 'dashboards.enabled': true },
+    {
+      'dashboards.enabled': true,
+      'dashboards.labels': { sidecar: 'yes' },
+      'dashboards.annotations': { grafana_folder: 'Plumbline' },
+    },
+  ],
   [
     {},
     { 'rbac.create': true },
@@ -310,6 +320,18 @@ describe('the chart, rendered', () => {
     };
     expect([...(await keep({}))]).to.deep.equal(['keep']);
     expect([...(await keep({ 'crds.keep': false }))]).to.deep.equal([undefined]);
+  });
+
+  it('hands every dashboard to Grafana as it is', async () => {
+    const { objects } = await render(cluster, { 'dashboards.enabled': true, 'dashboards.namespace': 'grafana' });
+    const maps = objects.filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
+    expect(new Set(maps.map(({ metadata }) => metadata.namespace))).to.deep.equal(new Set(['grafana']));
+    const folder = join(CHART, 'dashboards');
+    const files = readdirSync(folder).map((name) => [name, JSON.parse(readFileSync(join(folder, name), 'utf8'))]);
+    const handed = maps
+      .flatMap(({ data = {} }) => Object.entries(data))
+      .map(([name, text]) => [name, JSON.parse(text)]);
+    expect(Object.fromEntries(handed)).to.deep.equal(Object.fromEntries(files)).and.not.deep.equal({});
   });
 
   it('takes the values that the README shows', async () => {

@@ -1,9 +1,16 @@
 import { expect } from 'chai';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, readdir } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { sourceOf } from '../../src/daemon/sources.ts';
 import { ReconcilerError } from '../../src/errors.ts';
+import { Sync } from '../../src/manifest/sync.ts';
+import { SecretStore } from '../../src/secrets/store.ts';
 import type { Conversed, GitSourceConfig } from '../../src/source/git-config.ts';
 import { GitSource } from '../../src/source/git.ts';
 import type { Snapshot } from '../../src/source/source.ts';
@@ -70,6 +77,55 @@ describe('a git source over http', () => {
     const head = await repository.commit({ 'automation/e.yaml': 'kind: E' });
     expect(await source.read(never)).to.include({ revision: head, stale: undefined });
     expect(await count()).to.equal(3);
+  });
+
+  it('trusts over https the authority that the Sync names, and no other', async () => {
+    const [key, certificate] = [join(folder.path, 'key.pem'), join(folder.path, 'certificate.pem')];
+    const subject = ['-subj', '/CN=git', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    execFileSync(
+      'openssl',
+      ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', certificate, ...subject],
+      {
+        stdio: 'ignore',
+      },
+    );
+    const front = createServer({ key: await readFile(key), cert: await readFile(certificate) }, (asked, answer) => {
+      const { method, headers } = asked;
+      const onward = request(`${server.origin}${asked.url}`, { method, headers }, (came) => {
+        answer.writeHead(came.statusCode ?? 500, came.headers);
+        came.pipe(answer);
+      });
+      asked.pipe(onward);
+    });
+    front.listen(0, '127.0.0.1');
+    await once(front, 'listening');
+    try {
+      const url = `https://127.0.0.1:${(front.address() as AddressInfo).port}/repo/.git`;
+      const sync = (caFile: string | undefined): GitSource =>
+        sourceOf(
+          Sync.parse({
+            apiVersion: 'plumbline.dev/v1alpha1',
+            kind: 'Sync',
+            metadata: { name: 'orders' },
+            spec: {
+              source: { git: { url, auth: { token: { valueFrom: { env: 'TOKEN' } } }, ...(caFile && { caFile }) } },
+              platform: 'prod',
+            },
+          }),
+          {
+            stateDir: folder.path,
+            baseDir: folder.path,
+            environment: { PATH: process.env.PATH },
+            secrets: new SecretStore({ env: { TOKEN: token }, hashKey: Buffer.alloc(32) }),
+          },
+        ) as GitSource;
+      const refused = await failure(sync(undefined).read(never));
+      expect(refused).to.be.instanceOf(ReconcilerError).with.property('remedy').that.includes('caFile');
+      expect((await sync('certificate.pem').read(never)).revision).to.equal(first);
+    } finally {
+      front.closeAllConnections();
+      front.close();
+    }
   });
 
   it('asks the server once in a quiet read', async () => {
