@@ -21,6 +21,18 @@ export async function* execute(
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly outcome: Outcome; readonly archived?: string }> {
   execution.journal.record(plan.records);
+  try {
+    yield* stages(plan, execution, signal);
+  } finally {
+    await execution.journal.conclude?.();
+  }
+}
+
+async function* stages(
+  plan: Plan,
+  execution: Execution,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly outcome: Outcome; readonly archived?: string }> {
   const failed = new Set<Key>();
   const needed = neededBy(plan);
   for (const stage of plan.stages) {
@@ -58,7 +70,9 @@ async function* applyStage(due: readonly Change[], run: Run): AsyncGenerator<{ o
   const changes = due.filter((change) => !copies.refused.has(change));
   if (changes.length === 0) return;
   const intents = new Map(changes.map((change) => [change.key, randomUUID()]));
-  execution.journal.intend(changes.map((change) => intentOf(change, intents.get(change.key) ?? '', execution.clock())));
+  await execution.journal.intend(
+    changes.map((change) => intentOf(change, intents.get(change.key) ?? '', execution.clock())),
+  );
   const settlements: Settlement[] = [];
   const renamed: LedgerRecord[] = [];
   const settle = () => execution.journal.settleAll(settlements.splice(0));

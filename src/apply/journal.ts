@@ -23,15 +23,18 @@ export interface Settlement {
 
 /**
  * Where `apply` writes what it is about to do and what came of it. Every method is durable when it returns: a
- * process killed one instruction later finds it again. The ledger implements it, for one Sync on one Platform.
+ * process killed one instruction later finds it again. The ledger implements it, for one Sync on one Platform; where
+ * replicas take over from each other, intents are also where the others find them, which takes a while.
  */
 export interface Journal {
-  /** Before the write: one intent per change. */
-  intend(intents: readonly Intent[]): void;
+  /** Before the write: one intent per change. @throws when they cannot be kept: then nothing is written. */
+  intend(intents: readonly Intent[]): void | Promise<void>;
   /** After the write, many at once: all of them, or when it throws, none. */
   settleAll(settlements: readonly Settlement[]): void;
   /** Keeps copies; returns their ids, by which `restore` finds them. @throws when they cannot be kept: then nothing is written. */
   archive(entries: readonly ArchiveEntry[]): readonly string[];
   /** Bookkeeping of a plan that needs no write on the platform. */
   record(records: readonly LedgerRecord[]): void;
+  /** When everything is done: what was settled and recorded is where a successor finds it, too. Until then it finds intents. */
+  conclude?(): Promise<void>;
 }

@@ -18,6 +18,14 @@ export interface GlobalFlags {
   readonly listenHooks: string;
   readonly trustProxy: string;
   readonly installation: string;
+  /** Empty: the ServiceAccount of the pod. */
+  readonly kubeconfig: string;
+  /** Empty: that of the kubeconfig's context, or of the pod. */
+  readonly namespace: string;
+  /** '0': no Leases. */
+  readonly shards: string;
+  readonly leaseDuration: string;
+  readonly leaseRetry: string;
   readonly logFormat: 'json' | 'pretty';
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
 }

@@ -27,6 +27,11 @@ export const VARIABLES = {
   listenHooks: 'PLUMBLINE_LISTEN_HOOKS',
   trustProxy: 'PLUMBLINE_TRUST_PROXY',
   installation: 'PLUMBLINE_INSTALLATION',
+  kubeconfig: 'PLUMBLINE_KUBECONFIG',
+  namespace: 'PLUMBLINE_NAMESPACE',
+  shards: 'PLUMBLINE_SHARDS',
+  leaseDuration: 'PLUMBLINE_LEASE_DURATION',
+  leaseRetry: 'PLUMBLINE_LEASE_RETRY',
   logFormat: 'PLUMBLINE_LOG_FORMAT',
   logLevel: 'PLUMBLINE_LOG_LEVEL',
 } as const;

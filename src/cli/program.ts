@@ -108,6 +108,34 @@ export function createProgram(context: Context): Command {
     )
     .addOption(global('installation', '--installation <id>', 'id of this installation, part of every owner', 'default'))
     .addOption(
+      global(
+        'kubeconfig',
+        '--kubeconfig <file>',
+        'how the cluster is reached; as the ServiceAccount of this pod when empty',
+        '',
+      ),
+    )
+    .addOption(
+      global(
+        'namespace',
+        '--namespace <name>',
+        "where Leases and inventory are kept; that of the kubeconfig's context, or of this pod, when empty",
+        '',
+      ),
+    )
+    .addOption(
+      global(
+        'shards',
+        '--shards <number>',
+        'parts that replicas divide the platforms into, each held by one replica through a Lease; 0: one process, no cluster',
+        '0',
+      ),
+    )
+    .addOption(
+      global('leaseDuration', '--lease-duration <duration>', 'how long a replica may write after a renewal', '35s'),
+    )
+    .addOption(global('leaseRetry', '--lease-retry <duration>', 'time between two renewals of a Lease', '5s'))
+    .addOption(
       global('logLevel', '--log-level <level>', 'what is logged', 'info').choices(['error', 'warn', 'info', 'debug']),
     )
     .addOption(

@@ -3,9 +3,11 @@ import type { Operations } from '../daemon/operations.ts';
 import { daemonOf, remoteApi } from '../daemon/remote-api.ts';
 import type { RemoteApi } from '../daemon/remote-api.ts';
 import { remoteOperations } from '../daemon/remote-operations.ts';
+import { joinAsGuest } from '../daemon/shard-duties.ts';
 import { openWorkshop } from '../daemon/workshop.ts';
 import { holderOf } from '../ledger/lock.ts';
 import type { Context, GlobalFlags, Session } from './context.ts';
+import { replicasOf } from './replicas.ts';
 import { version } from './version.ts';
 
 /**
@@ -17,7 +19,9 @@ export async function openSession(flags: GlobalFlags, context: Context): Promise
   if (daemonRuns(flags.stateDir)) {
     return session(remoteOperations(flags.stateDir), () => Promise.resolve());
   }
+  const replicas = replicasOf(flags);
   const workshop = await openWorkshop({
+    ...(replicas === undefined ? {} : { replicas: { ...replicas, guest: true } }),
     configPath: flags.config,
     stateDir: flags.stateDir,
     ...(flags.keysDir === undefined ? {} : { keysDir: flags.keysDir }),
@@ -29,6 +33,8 @@ export async function openSession(flags: GlobalFlags, context: Context): Promise
     logLevel: flags.logLevel === 'debug' ? 'debug' : 'error',
   });
   context.signal.addEventListener('abort', () => workshop.abort(new Error('interrupted')), { once: true });
+  // One writer here as well: a shard that nobody holds is taken for as long as the command runs, the others are refused.
+  await joinAsGuest(workshop);
   const local = session(workshop.operations, async () => workshop[Symbol.asyncDispose]());
   return { ...local, reconcile: refuseReconcile };
 }

@@ -3,6 +3,7 @@ import { ReconcilerError } from '../errors.ts';
 import { startDaemon, type DaemonOptions } from '../daemon/service.ts';
 import { runUntilStopped } from '../daemon/signals.ts';
 import { globalFlags, type Context, type GlobalFlags, type Register } from './context.ts';
+import { replicasOf } from './replicas.ts';
 import { version } from './version.ts';
 
 export const registerStart: Register = (program, context) => {
@@ -15,7 +16,9 @@ export const registerStart: Register = (program, context) => {
 };
 
 export function daemonOptions(flags: GlobalFlags, { environment }: Context): DaemonOptions {
+  const replicas = replicasOf(flags);
   return {
+    ...(replicas === undefined ? {} : { replicas }),
     configPath: flags.config,
     stateDir: flags.stateDir,
     ...(flags.keysDir === undefined ? {} : { keysDir: flags.keysDir }),

@@ -20,6 +20,8 @@ import { WorkQueue } from './queue.ts';
 import { Roster } from './roster.ts';
 import { suspensionOf } from './runner.ts';
 import type { PassRequest } from './runner.ts';
+import type { SharedState } from './shared-state.ts';
+import type { Shards } from './shards.ts';
 import type { Target } from './target.ts';
 import type { Timers } from './timers.ts';
 import { SyncTriggers } from './triggers.ts';
@@ -39,6 +41,10 @@ export interface EngineParts {
   readonly driverNamed: (name: string) => DriverDefinition;
   readonly formats: readonly DefinitionFormat[];
   readonly host: (name: string, port: number, signal: AbortSignal) => Promise<HostedNodeRed>;
+  /** Which platforms are this replica's, where several share them; all are, when absent. */
+  readonly shards?: Shards;
+  /** What they tell each other. */
+  readonly state?: SharedState;
 }
 
 /**
@@ -68,7 +74,7 @@ export class Engine implements AsyncDisposable {
   private constructor(parts: EngineParts, baseDir: string) {
     this.parts = parts;
     this.baseDir = baseDir;
-    const { ledger, log, metrics, secrets, timers } = parts;
+    const { ledger, log, metrics, secrets, timers, shards } = parts;
     const redact = (text: string): string => secrets.redact(text);
     this.reporter = new Reporter({ log, metrics, ledger, redact, clock: () => timers.now() });
     this.platforms = new Platforms({
@@ -76,6 +82,7 @@ export class Engine implements AsyncDisposable {
       webhooks: ledger.webhooks,
       serviceLevels: ledger.serviceLevels,
       scope: { kind: 'configuration', baseDir },
+      ...(shards === undefined ? {} : { fence: (platform: string) => shards.fence(platform) }),
       onEvent: (platform) => this.lookAtPlatform(platform),
       onRequest: (platform, { code, seconds }) => this.#measure(platform, code, seconds),
     });
@@ -100,6 +107,7 @@ export class Engine implements AsyncDisposable {
         targets: () => this.roster.targets(),
         outputs: (platform) => parts.driverNamed(this.platforms.get(platform)?.spec.driver ?? '').outputs ?? {},
       }),
+      holds: (platform) => this.holds(platform),
       onReported: () => this.onPassEnded(),
     });
     this.queue = new WorkQueue(this.#worker, timers);
@@ -127,21 +135,42 @@ export class Engine implements AsyncDisposable {
     return { valid, problems: this.#problems, loadedAt: this.#loadedAt };
   }
 
-  /** Whether a pass has been tried for everything that is configured. */
+  /** How much of what is configured no pass has been tried for; what another replica holds is that one's. */
   get pending(): number {
-    return this.roster.targets().filter(({ progress }) => !progress.attempted).length;
+    return this.roster.targets().filter(({ progress, platform }) => !progress.attempted && this.holds(platform)).length;
+  }
+
+  /** Whether this replica may write to the platform; a single one always does. */
+  holds(platform: string): boolean {
+    return this.parts.shards?.holds(platform) ?? true;
+  }
+
+  /** The ledger knows other things than it did: what it says of Syncs that are gone counts anew. */
+  async shardsChanged(): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      if (this.#configuration !== undefined) await this.#adopt(this.#configuration);
+    });
+    this.#turn = turn.catch(() => undefined);
+    await turn;
+  }
+
+  /** Follows the sources of what this replica holds, and no others. */
+  watchSources(): void {
+    if (this.#worker.following) this.#watchSources();
   }
 
   wake(target: Target, trigger: Trigger): void {
     this.#worker.wake(target, trigger);
   }
 
-  /** Runs one pass: a plan at once, anything else when it is its turn. */
+  /** Runs one pass: a plan at once, anything else when it is its turn. @throws ReconcilerError `not-holder` where another replica holds the platform */
   async pass(target: Target, request: PassRequest, signal: AbortSignal): Promise<PassReport> {
+    this.parts.shards?.refuse(target.platform);
     if (request.mode === 'plan') return this.#worker.pass(target, request, signal);
-    return this.queue.exclusive(target.place, (own) =>
-      this.#worker.pass(target, request, AbortSignal.any([own, signal])),
-    );
+    return this.queue.exclusive(target.place, (own) => {
+      this.parts.shards?.refuse(target.platform);
+      return this.#worker.pass(target, request, AbortSignal.any([own, signal]));
+    });
   }
 
   /**
@@ -212,7 +241,11 @@ export class Engine implements AsyncDisposable {
   }
 
   #watchSources(): void {
-    const wanted = new Map(this.roster.sources().map((one) => [one.name, one]));
+    // A source of which nothing can be done here is read by nobody here.
+    const ours = this.roster
+      .sources()
+      .filter(({ name }) => this.roster.ofSync(name).some((one) => this.holds(one.platform)));
+    const wanted = new Map(ours.map((one) => [one.name, one]));
     for (const [name, { source, triggers }] of this.#triggers) {
       if (wanted.get(name)?.source === source) continue;
       this.#triggers.delete(name);

@@ -10,6 +10,7 @@ import { matchesEvent } from '../manifest/event-pattern.ts';
 import type { PluginHost } from '../plugins/plugin-host.ts';
 import type { SecretRef, SecretScope } from '../secrets/secrets.ts';
 import { BusFeed } from './bus-feed.ts';
+import { askHolders } from './holders.ts';
 import type { Engine } from './engine.ts';
 
 /** Milliseconds that deliveries under way get to end when the daemon stops. */
@@ -88,8 +89,16 @@ export class Gateway implements AsyncDisposable {
       platformsWithEvents: () => platforms.names().filter((name) => platforms.get(name)?.spec.events !== undefined),
       intake: this.intake,
       lookAgain: {
-        sync: (name) => this.#engine.lookAtSync(name),
-        platform: (name) => this.#engine.lookAtPlatform(name),
+        sync: async (name) => {
+          const known = this.#engine.lookAtSync(name);
+          const platforms = roster.ofSync(name).map(({ platform }) => platform);
+          await askHolders(this.#engine, platforms, `sync/${name}`);
+          return known;
+        },
+        platform: async (name) => {
+          this.#engine.lookAtPlatform(name);
+          await askHolders(this.#engine, [name], `platform/${name}`);
+        },
       },
       reports: metrics.gateway,
       log,

@@ -3,6 +3,7 @@ import type { ArchivedCopy } from '../ledger/archive.ts';
 import type { Owned } from '../plan/types.ts';
 import { inventoryOf, isoTime } from '../report/status.ts';
 import { checkPlatform } from './check.ts';
+import { askHolders, tellSuspension } from './holders.ts';
 import type { Engine } from './engine.ts';
 import { given } from './given.ts';
 import { exportPlatform } from './export.ts';
@@ -80,6 +81,7 @@ export class LocalOperations implements Operations {
   async reconcile({ sync }: Arguments<'reconcile'>): Promise<readonly Queued[]> {
     const targets = this.#targets({ sync });
     for (const target of targets) this.#engine.wake(target, 'command');
+    await Promise.all(targets.map((one) => askHolders(this.#engine, [one.platform], `sync/${one.sync}`)));
     return targets.map(({ sync, platform }) => ({ sync, platform }));
   }
 
@@ -108,6 +110,7 @@ export class LocalOperations implements Operations {
     this.#targets({ sync });
     const { ledger, timers, log } = this.#engine.parts;
     ledger.suspend(sync, by ?? 'unknown', reason);
+    await tellSuspension(this.#engine, sync);
     this.#engine.showSuspensions();
     log.info('sync suspended', { sync, reason, by });
     ledger.addEvent({
@@ -125,8 +128,12 @@ export class LocalOperations implements Operations {
     const { ledger, timers, log } = this.#engine.parts;
     let resumed = false;
     if (key !== undefined) {
-      for (const target of targets) resumed = this.#letGo(target, ledger.view(target, [key]).owned.get(key)) || resumed;
-    } else if (sync !== undefined) resumed = ledger.resume(sync);
+      for (const target of targets)
+        resumed = (await this.#letGo(target, ledger.view(target, [key]).owned.get(key))) || resumed;
+    } else if (sync !== undefined) {
+      resumed = ledger.resume(sync);
+      await tellSuspension(this.#engine, sync);
+    }
     if (!resumed) return { resumed };
     this.#engine.showSuspensions();
     log.info('resumed', { sync, key });
@@ -152,6 +159,7 @@ export class LocalOperations implements Operations {
         `The Sync ${copy.sync} on ${copy.platform} is not configured any more.`,
         'Configure it again first.',
       );
+    this.#engine.parts.shards?.refuse(target.platform);
     const result = await this.#engine.queue.exclusive(target.place, async (own) => {
       const signal = AbortSignal.any([own, this.#signal, AbortSignal.timeout(target.pace.timeout)]);
       const driver = await this.#engine.platforms.driver(target.platform, signal);
@@ -226,10 +234,13 @@ export class LocalOperations implements Operations {
   }
 
   /** Ends the hold on an object. @returns whether there was one. */
-  #letGo(target: Target, owned: Owned | undefined): boolean {
+  async #letGo(target: Target, owned: Owned | undefined): Promise<boolean> {
     if (owned?.heldFingerprint === undefined) return false;
+    this.#engine.parts.shards?.refuse(target.platform);
     const { heldFingerprint: _held, ...free } = owned;
-    this.#engine.parts.ledger.journal(target).record([{ record: 'own', owned: free }]);
+    const journal = this.#engine.parts.ledger.journalOf(target);
+    journal.record([{ record: 'own', owned: free }]);
+    await journal.conclude?.();
     target.memory.forget();
     return true;
   }

@@ -22,6 +22,8 @@ export interface PassWorkerParts extends RunnerParts {
   readonly roster: Roster;
   readonly log: Log;
   readonly queue: () => WorkQueue;
+  /** Whether passes of that platform may run here. */
+  readonly holds: (platform: string) => boolean;
   /** Told after every pass that was reported. */
   readonly onReported: () => void;
 }
@@ -36,13 +38,15 @@ export class PassWorker implements Worker {
     this.#parts = parts;
   }
 
+  /** What another replica holds is that one's to look at; whoever takes it over looks at everything. */
   wake(target: Target, trigger: Trigger): void {
+    if (!this.#parts.holds(target.platform)) return;
     this.#parts.queue().add({ ...target.place, trigger, priority: PRIORITY[trigger] });
   }
 
   /** Reads the source before the platform's turn has come, so that a slow source takes none of it. */
   async prepare(ticket: Ticket, signal: AbortSignal): Promise<void> {
-    const target = this.#parts.roster.find(ticket.key);
+    const target = this.#here(ticket);
     if (target === undefined) return;
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(target.pace.timeout)]);
     const reading = target.source.read(bounded, ticket.trigger === 'commit');
@@ -51,7 +55,7 @@ export class PassWorker implements Worker {
   }
 
   async run(ticket: Ticket, signal: AbortSignal): Promise<void> {
-    const target = this.#parts.roster.find(ticket.key);
+    const target = this.#here(ticket);
     if (target === undefined) return;
     const waits = this.#waitsFor(target);
     const { reading } = target.progress;
@@ -62,6 +66,11 @@ export class PassWorker implements Worker {
       { trigger: ticket.trigger, mode: 'apply', source, ...(waits === undefined ? {} : { waits }) },
       signal,
     );
+  }
+
+  #here({ key }: Ticket): Target | undefined {
+    const target = this.#parts.roster.find(key);
+    return target !== undefined && this.#parts.holds(target.platform) ? target : undefined;
   }
 
   failed(ticket: Ticket, error: unknown): void {

@@ -1,5 +1,5 @@
 import { ReconcilerError, messageOf } from '../errors.ts';
-import type { Driver, DriverDefinition, PlatformEvent, RequestObserver } from '../drivers/driver.ts';
+import type { Driver, DriverDefinition, Fence, PlatformEvent, RequestObserver } from '../drivers/driver.ts';
 import { withServiceLevels } from '../drivers/service-levels.ts';
 import type { ServiceLevelRegister } from '../drivers/service-level-register.ts';
 import { withWebhooks } from '../drivers/webhooks.ts';
@@ -23,6 +23,8 @@ export interface PlatformsParts {
   readonly driverNamed: (name: string) => DriverDefinition;
   /** Starts the platform that Plumbline hosts itself. */
   readonly host: (name: string, port: number, signal: AbortSignal) => Promise<HostedNodeRed>;
+  /** What lets requests to a platform begin, where several replicas share them. */
+  readonly fence?: (platform: string) => Fence;
   /** Something changed on that platform: look again. */
   readonly onEvent: (platform: string, event: PlatformEvent) => void;
   /** A request to that platform was answered, or not. */
@@ -120,6 +122,16 @@ export class Platforms implements AsyncDisposable {
     return found;
   }
 
+  /** Closes the connections to such platforms; they are made anew when they are needed. */
+  async release(which: (platform: string) => boolean): Promise<void> {
+    for (const [name, entry] of this.#entries) {
+      if (!which(name)) continue;
+      const connected = await entry.connected?.catch(() => undefined);
+      delete entry.connected;
+      if (connected !== undefined) await this.#quietly(name, () => this.#disconnect(connected));
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const entries = [...this.#entries];
     this.#entries.clear();
@@ -128,7 +140,7 @@ export class Platforms implements AsyncDisposable {
 
   async #connect(name: string, entry: Entry): Promise<Connected> {
     const { spec } = entry.platform;
-    const { metrics, driverNamed, onEvent, onRequest } = this.#parts;
+    const { metrics, driverNamed, onEvent, onRequest, fence } = this.#parts;
     const observe = metrics.observer(name);
     const definition = driverNamed(spec.driver);
     const { url, username, auth } = await this.#access(name, entry, definition);
@@ -145,6 +157,7 @@ export class Platforms implements AsyncDisposable {
         onRequest(name, request);
       },
       onCircuit: (state) => metrics.circuitOpen(name, state !== 'closed'),
+      ...(fence === undefined ? {} : { fence: fence(name) }),
     });
     const { webhooks, serviceLevels } = this.#parts;
     const driver = withServiceLevels(withWebhooks(connected, webhooks, name), serviceLevels, name);
@@ -154,8 +167,9 @@ export class Platforms implements AsyncDisposable {
 
   async #access(name: string, entry: Entry, definition: DriverDefinition) {
     const { spec } = entry.platform;
-    const { secrets, scope, host } = this.#parts;
+    const { secrets, scope, host, fence } = this.#parts;
     if (spec.hosted !== undefined) {
+      if (fence !== undefined) throw hostedTwice(name);
       entry.hosted ??= host(name, spec.hosted.port, entry.abort.signal);
       const hosted = await entry.hosted.catch((error: unknown) => {
         delete entry.hosted;
@@ -206,6 +220,17 @@ export class Platforms implements AsyncDisposable {
       this.#parts.log.warn('platform not closed cleanly', { platform, because: messageOf(error) });
     }
   }
+}
+
+function hostedTwice(platform: string): ReconcilerError {
+  return new ReconcilerError(
+    `Platform ${platform} is hosted by Plumbline itself, and several replicas would each host one of their own.`,
+    'never',
+    {
+      code: 'hosted-by-replicas',
+      remedy: 'Run it on its own and give spec.url, or run one plumbline without --shards.',
+    },
+  );
 }
 
 function refuseIncomplete(platform: string, { name, auth }: DriverDefinition, given: readonly string[]): void {

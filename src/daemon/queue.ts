@@ -124,9 +124,16 @@ export class WorkQueue {
     await this.#until(() => this.#entries.size === 0);
   }
 
-  /** Tells everything that runs to end now. */
-  abort(reason: Error): void {
-    for (const entry of this.#entries) entry.abort.abort(reason);
+  /** Tells everything that runs to end now; with `which`, only what runs in such a group. */
+  abort(reason: Error, which: (group: string) => boolean = () => true): void {
+    for (const entry of this.#entries) if (which(entry.ticket.group)) entry.abort.abort(reason);
+  }
+
+  /** Resolves when nothing runs in such a group; what waits there is left to whoever runs it. @returns whether nothing of it was aborted */
+  async idle(which: (group: string) => boolean): Promise<boolean> {
+    const running = [...this.#entries].filter(({ state, ticket }) => state === 'running' && which(ticket.group));
+    await this.#until(() => !running.some((entry) => this.#entries.has(entry)));
+    return !running.some(({ abort }) => abort.signal.aborted);
   }
 
   numbers(): QueueNumbers {

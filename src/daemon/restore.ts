@@ -33,7 +33,7 @@ export async function restoreCopy(restoration: Restoration, signal: AbortSignal)
   const change = changeFor(restoration, { owned, value, present });
   const told = { sync: copy.sync, platform: copy.platform, key: copy.key, restored: copy.id };
   if (change === undefined) {
-    if (owned !== undefined) hold(restoration, owned);
+    if (owned !== undefined) await hold(restoration, owned);
     return {
       ...told,
       message: `${copy.key} stands as archived in ${copy.id} already${owned === undefined ? '.' : ', and is held as it is.'}`,
@@ -122,8 +122,10 @@ function held({ target }: Restoration, owned: Owned): Owned {
   return { ...owned, fingerprint, heldFingerprint: fingerprint };
 }
 
-function hold(restoration: Restoration, owned: Owned): void {
-  restoration.ledger.journal(restoration.target).record([{ record: 'own', owned: held(restoration, owned) }]);
+async function hold(restoration: Restoration, owned: Owned): Promise<void> {
+  const journal = restoration.ledger.journalOf(restoration.target);
+  journal.record([{ record: 'own', owned: held(restoration, owned) }]);
+  await journal.conclude?.();
 }
 
 function stepFor({ target }: Restoration, change: Change, value: JsonObject): Step {
@@ -185,7 +187,7 @@ async function writeOwned(
   const { change, value, owned, present } = what;
   const execution: Execution = {
     driver,
-    journal: ledger.journal(target),
+    journal: ledger.journalOf(target),
     idFor: (key) => driver.idFor?.(target.terms.owner, key),
     clock,
     desired: async () => value,

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { watch } from 'chokidar';
 import { startPublicListener } from '../gateway/public.ts';
 import { parseAddress, urlOf } from './address.ts';
+import type { Engine } from './engine.ts';
 import { ExecutionPoller } from './executions.ts';
 import { Gateway } from './gateway.ts';
 import { startListener } from './listener.ts';
 import { Measuring } from './measuring.ts';
 import { DAEMON_FILE } from './remote-api.ts';
+import { ShardDuties } from './shard-duties.ts';
+import type { Shards } from './shards.ts';
 import { SYSTEM_TIMERS } from './timers.ts';
 import { openWorkshop } from './workshop.ts';
 import type { ServiceOptions, Workshop } from './workshop.ts';
@@ -49,7 +52,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const hooksAddress = parseAddress(options.listenHooks);
   await using opening = new AsyncDisposableStack();
   const workshop = opening.use(await openWorkshop(options));
-  const { engine, log, metrics, secrets, operations, lock, plugins, keys } = workshop;
+  const { engine, log, metrics, secrets, operations, lock, plugins, keys, shards } = workshop;
   const timers = options.timers ?? SYSTEM_TIMERS;
   const { ledger } = engine.parts;
   const gateway = opening.use(new Gateway(engine, plugins));
@@ -70,7 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     }),
   );
   let stopping = false;
-  const readiness = () => (stopping ? { ready: false, because: 'stopping' } : readinessOf(engine.pending));
+  const readiness = () => (stopping ? { ready: false, because: 'stopping' } : readinessOf(engine, shards));
   const redact = (text: string): string => secrets.redact(text);
   const listener = opening.use(
     await startListener({
@@ -117,6 +120,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   measuring.start();
   engine.start();
+  shards?.serve(new ShardDuties(engine), hooksUrl);
   poller.start();
   void plugins.warm();
   log.info('daemon started', {
@@ -136,7 +140,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       workshop.abort(new Error('plumbline stops'));
     }, options.stopDeadline ?? STOP_DEADLINE);
     try {
-      await engine.queue.stop();
+      // What ends by itself until the deadline is free for the others at once.
+      await Promise.all([shards?.[Symbol.asyncDispose](), engine.queue.stop()]);
     } finally {
       clearTimeout(deadline);
       workshop.abort(new Error('plumbline stops'));
@@ -147,7 +152,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   return { url, hooksUrl, workshop, reload: () => engine.reload(), stop: (reason) => (stopped ??= stop(reason)) };
 }
 
-function readinessOf(pending: number): { readonly ready: boolean; readonly because?: string } {
+/**
+ * A replica among several is ready once it takes part, whatever it holds: it must not leave its Service just because it has taken
+ * over work that is yet to be looked at.
+ */
+function readinessOf(
+  { pending }: Engine,
+  shards: Shards | undefined,
+): { readonly ready: boolean; readonly because?: string } {
+  if (shards !== undefined)
+    return shards.takesPart ? { ready: true } : { ready: false, because: 'the Leases have not been read yet' };
   return pending === 0 ? { ready: true } : { ready: false, because: `${pending} Sync(s) have not been tried yet` };
 }
 

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import type { DriverDefinition } from '../drivers/driver.ts';
 import { DRIVERS, driverNamed } from '../drivers/index.ts';
 import { startHosted } from '../drivers/node-red/hosted.ts';
+import { ReconcilerError } from '../errors.ts';
+import { KubeClient } from '../kube/client.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { StateLock } from '../ledger/lock.ts';
 import { PluginHost } from '../plugins/plugin-host.ts';
@@ -16,6 +18,9 @@ import { readConfiguration } from './configuration.ts';
 import { Engine } from './engine.ts';
 import { LocalOperations } from './local-operations.ts';
 import { DAEMON_FILE } from './remote-api.ts';
+import { SharedState } from './shared-state.ts';
+import { Shards } from './shards.ts';
+import type { ShardTerms } from './shards.ts';
 import { SYSTEM_TIMERS } from './timers.ts';
 import type { Timers } from './timers.ts';
 
@@ -33,8 +38,17 @@ export interface ServiceOptions {
   readonly logLevel: LogLevel;
   readonly logStream?: NodeJS.WritableStream;
   readonly timers?: Timers;
+  /** Several replicas that share the platforms, by Leases of a cluster; this process alone writes to all, when absent. */
+  readonly replicas?: ReplicaOptions;
   /** Drivers by the word in `Platform.spec.driver`; those that plumbline brings along when absent. */
   readonly driverNamed?: (name: string) => DriverDefinition;
+}
+
+export interface ReplicaOptions extends Omit<ShardTerms, 'installation' | 'namespace'> {
+  /** A kubeconfig file; the ServiceAccount of this pod when absent. */
+  readonly kubeconfig?: string;
+  /** That of the kubeconfig's context, or of the pod, when absent. */
+  readonly namespace?: string;
 }
 
 /** What plumbline keeps in its state directory for itself: no source's manifests may refer to it. */
@@ -59,6 +73,8 @@ export interface Workshop extends AsyncDisposable {
   readonly lock: StateLock;
   readonly plugins: PluginHost;
   readonly keys: Keys;
+  /** Which platforms are this replica's; undefined when it is the only one. */
+  readonly shards: Shards | undefined;
   /** Ends everything that is under way. */
   abort(reason: Error): void;
 }
@@ -105,9 +121,11 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
       onCall: (plugin, result, seconds) => metrics.gateway.pluginCall(plugin, result, seconds),
     }),
   );
+  const shared = await openShards(options, { opened, log, metrics, ledger });
   const abort = new AbortController();
   const engine = opened.use(
     await Engine.open({
+      ...shared,
       ledger,
       secrets,
       log,
@@ -134,10 +152,39 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
     lock,
     plugins,
     keys,
+    shards: shared.shards,
     abort: (reason) => {
       abort.abort(reason);
       engine.queue.abort(reason);
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+interface Opened {
+  readonly opened: AsyncDisposableStack;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly ledger: Ledger;
+}
+
+async function openShards(
+  { replicas, installation, environment, version, keysDir }: ServiceOptions,
+  { opened, log, metrics, ledger }: Opened,
+): Promise<{ readonly shards?: Shards; readonly state?: SharedState }> {
+  if (replicas === undefined) return {};
+  if (keysDir === undefined) {
+    throw new ReconcilerError('Several replicas need one hash key, and no folder of keys was given.', 'never', {
+      code: 'keys-missing',
+      remedy: 'Mount one Secret with hash.key and token for all of them, and name its folder with --keys-dir.',
+    });
+  }
+  const { kubeconfig, namespace, ...terms } = replicas;
+  const client = opened.use(
+    await KubeClient.open({ ...(kubeconfig === undefined ? {} : { kubeconfig }), environment, version }),
+  );
+  const place = { installation, namespace: namespace ?? client.namespace };
+  const shards = opened.use(new Shards(client, { ...terms, ...place }, { log, metrics }));
+  const state = new SharedState({ ...place, client }, ledger, (platform) => void shards.fence(platform).permit());
+  return { shards, state };
 }

@@ -198,6 +198,15 @@ export interface RequestObserver {
  */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
+/** What lets requests to a platform begin while this process is its one writer. Without one, they always may. */
+export interface Fence {
+  /**
+   * Milliseconds that a request begun now may take.
+   * @throws ReconcilerError 'backoff' (`not-holder`) when none may begin.
+   */
+  permit(): number;
+}
+
 /** What a driver gets to connect with. */
 export interface Connection {
   readonly platform: string;
@@ -211,6 +220,8 @@ export interface Connection {
   readonly onRequest: RequestObserver;
   /** Told when the circuit changes its state. */
   readonly onCircuit?: (state: CircuitState) => void;
+  /** Asked before every request. */
+  readonly fence?: Fence;
 }
 
 export interface Limits {

@@ -3,7 +3,8 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { JsonValue } from '../manifest/manifest.ts';
 import { Circuit, type CircuitTimes } from './circuit.ts';
-import type { CircuitState, Limits, RequestObserver } from './driver.ts';
+import type { CircuitState, Fence, Limits, RequestObserver } from './driver.ts';
+import { fenced } from './fenced.ts';
 import { failureOf, refusalOf, retryAfterOf } from './http-errors.ts';
 
 /** Bytes of one answer that are read; more is an error, not memory. */
@@ -21,6 +22,8 @@ export interface HttpOptions {
   readonly onCircuit?: (state: CircuitState) => void;
   readonly bodyLimit?: number;
   readonly circuit?: CircuitTimes;
+  /** Asked before every request, and once more when its connection stands. */
+  readonly fence?: Fence;
 }
 
 export interface HttpRequest {
@@ -59,6 +62,7 @@ export class HttpClient {
   readonly #options: HttpOptions;
   readonly #base: URL;
   readonly #agent: Agent;
+  readonly #dispatcher: Dispatcher;
   readonly #queue: PQueue;
   readonly #circuit: Circuit;
 
@@ -70,6 +74,7 @@ export class HttpClient {
       connections: limits.concurrency,
       connect: { timeout: Math.min(limits.timeout, 10_000) },
     });
+    this.#dispatcher = options.fence === undefined ? this.#agent : this.#agent.compose(fenced(options.fence));
     const burst = Math.max(1, limits.concurrency);
     this.#queue = new PQueue({
       concurrency: burst,
@@ -87,7 +92,7 @@ export class HttpClient {
   /**
    * Sends one request and reads its answer whole.
    * @throws ReconcilerError with code `platform-unreachable` (not sent), `outcome-unknown` (sent, not idempotent, no
-   * answer), `timeout`, `aborted`, `redirected`, `not-json`, `unauthorized`, `platform-error`, `platform-unavailable` or
+   * answer), `not-holder` (not sent: the fence is closed), `timeout`, `aborted`, `redirected`, `not-json`, `unauthorized`, `platform-error`, `platform-unavailable` or
    * `refused` (the platform said no: `status` is in the message).
    */
   async send(wanted: HttpRequest): Promise<HttpAnswer> {
@@ -136,7 +141,7 @@ export class HttpClient {
         seconds: (performance.now() - start) / 1000,
       });
     wanted.signal.throwIfAborted();
-    const timeout = AbortSignal.timeout(limits.timeout);
+    const timeout = AbortSignal.timeout(Math.min(limits.timeout, this.#options.fence?.permit() ?? limits.timeout));
     let response: Dispatcher.ResponseData<unknown>;
     let text: string;
     try {
@@ -214,7 +219,7 @@ export class HttpClient {
     const { timeout } = this.#options.limits;
     return {
       method: wanted.method,
-      dispatcher: this.#agent,
+      dispatcher: this.#dispatcher,
       signal,
       headersTimeout: timeout,
       bodyTimeout: timeout,

@@ -6,9 +6,12 @@ export interface Intake {
   accept(event: BusEvent): Promise<Accepted>;
 }
 
-/** Says "look again", never what changed. Both return at once; how often they are called makes no difference. */
+/**
+ * Says "look again", never what changed; how often it is said makes no difference. Where another replica has to look, a promise
+ * resolves when that cannot get lost any more, and rejects when nobody could be told.
+ */
 export interface LookAgain {
   /** @returns whether there is such a Sync. */
-  sync(name: string): boolean;
-  platform(name: string): void;
+  sync(name: string): boolean | Promise<boolean>;
+  platform(name: string): void | Promise<void>;
 }

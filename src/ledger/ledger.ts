@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Journal } from '../apply/journal.ts';
 import type { Key } from '../manifest/manifest.ts';
 import type { LedgerView } from '../plan/types.ts';
 import type { Seal } from '../secrets/seal.ts';
@@ -22,6 +23,7 @@ import type { Scope } from './ownership.ts';
 import { openOrRecover } from './recovery.ts';
 import type { Recovery } from './recovery.ts';
 import { Runs } from './runs.ts';
+import { SharedLedger } from './shared-rows.ts';
 import { ServiceLevels } from './service-levels.ts';
 import { Standing } from './standing.ts';
 import type { PlatformFacts, Suspension } from './standing.ts';
@@ -141,6 +143,14 @@ export class Ledger implements Disposable {
     return (this.#bus ??= new Bus(this.#database, options));
   }
 
+  /** What replicas tell each other. */
+  get shared(): SharedLedger {
+    return new SharedLedger(this.#database, this.#ownership);
+  }
+
+  /** Where a pass writes: the ledger itself, or, where others may take over, the ledger and what they read. */
+  journalOf: (scope: Scope) => Journal = (scope) => this.journal(scope);
+
   /** Where `apply` writes what it is about to do and what came of it. */
   journal(scope: Scope): LedgerJournal {
     return new LedgerJournal({ database: this.#database, ownership: this.#ownership, archive: this.#archive }, scope);
@@ -198,6 +208,13 @@ export class Ledger implements Disposable {
 
   suspend(sync: string, by: string, reason: string): void {
     this.#standing.suspend({ sync, by, reason, since: this.#now() });
+  }
+
+  /** Exactly these from now on. */
+  setSuspensions(suspensions: readonly Suspension[]): void {
+    const wanted = new Set(suspensions.map(({ sync }) => sync));
+    for (const { sync } of this.suspensions()) if (!wanted.has(sync)) this.#standing.resume(sync);
+    for (const suspension of suspensions) this.#standing.suspend(suspension);
   }
 
   /** @returns whether it was suspended. */

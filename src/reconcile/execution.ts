@@ -26,7 +26,7 @@ export function executionOf(pass: Pass, parts: Parts): Execution {
   const { driver } = pass;
   return {
     driver,
-    journal: pass.ledger.journal({ sync: pass.sync, platform: pass.platform }),
+    journal: pass.ledger.journalOf({ sync: pass.sync, platform: pass.platform }),
     idFor: (key) => driver.idFor?.(pass.terms.owner, key),
     clock: pass.clock,
     desired: (change) =>

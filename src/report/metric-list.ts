@@ -87,6 +87,11 @@ export function createFamilies(registry: Registry) {
       ['platform'],
       '1 while requests are held back because the platform failed several times in a row.',
     ),
+    shardHeld: gauge(
+      'shard_held',
+      ['shard'],
+      '1 while this replica holds the Lease of the shard and writes to its platforms; there with Leases only.',
+    ),
     executions: counter(
       'workflow_executions_total',
       ['platform', 'workflow', 'result'],

@@ -158,6 +158,10 @@ export class Metrics {
     set(this.#families.circuitOpen, { platform }, open ? 1 : 0);
   }
 
+  shardHeld(shard: number, held: boolean): void {
+    set(this.#families.shardHeld, { shard: String(shard) }, held ? 1 : 0);
+  }
+
   /** One run that has ended; `workflow` is the manifest's name, or undefined when no Sync owns the workflow. */
   execution(platform: string, workflow: string | undefined, execution: Execution): void {
     if (execution.status === 'running') return;

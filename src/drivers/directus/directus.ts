@@ -67,9 +67,16 @@ export class DirectusDriver implements Driver {
   readonly #executions: Executions;
 
   constructor(connection: Connection) {
-    const { platform, url, limits, onRequest, onCircuit } = connection;
+    const { platform, url, limits, onRequest, onCircuit, fence } = connection;
     this.#connection = connection;
-    this.#http = new HttpClient({ platform, url, limits, onRequest, ...(onCircuit && { onCircuit }) });
+    this.#http = new HttpClient({
+      platform,
+      url,
+      limits,
+      onRequest,
+      ...(onCircuit && { onCircuit }),
+      ...(fence && { fence }),
+    });
     this.#login = new Login(this.#http, connection);
     this.#client = new DirectusClient(this.#http, this.#login);
     this.#folders = new Folders(this.#client);

@@ -27,7 +27,7 @@ export class N8nApi implements AsyncDisposable {
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
-    const { platform, url, limits, onRequest, onCircuit } = connection;
+    const { platform, url, limits, onRequest, onCircuit, fence } = connection;
     this.#connection = connection;
     this.#http = new HttpClient({
       platform,
@@ -35,6 +35,7 @@ export class N8nApi implements AsyncDisposable {
       limits,
       onRequest,
       ...(onCircuit === undefined ? {} : { onCircuit }),
+      ...(fence === undefined ? {} : { fence }),
     });
   }
 

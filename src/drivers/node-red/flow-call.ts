@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { request as httpsRequest } from 'node:https';
 import { ReconcilerError } from '../../errors.ts';
 import type { JsonValue } from '../../manifest/manifest.ts';
-import type { RequestObserver } from '../driver.ts';
+import type { Fence, RequestObserver } from '../driver.ts';
 
 /** Milliseconds that a caller waits for a flow's answer; one that takes longer, or never answers, runs on all the same. */
 const ANSWER_WAIT = 2_000;
@@ -42,9 +42,12 @@ export class FlowCaller implements Disposable {
   readonly #timeout: number;
   readonly #onRequest: RequestObserver;
 
+  readonly #fence: Fence | undefined;
+
   /** @param timeout milliseconds for one request, answer included. */
-  constructor(timeout: number, onRequest: RequestObserver) {
+  constructor(timeout: number, onRequest: RequestObserver, fence?: Fence) {
     this.#timeout = timeout;
+    this.#fence = fence;
     this.#onRequest = onRequest;
   }
 
@@ -55,6 +58,7 @@ export class FlowCaller implements Disposable {
    */
   async send(call: FlowCall, signal: AbortSignal): Promise<FlowAnswer | 'waiting'> {
     if (signal.aborted) throw stopped(call);
+    this.#fence?.permit();
     if (this.#open.size >= MOST_UNANSWERED) throw tooMany(call);
     const { promise, resolve, reject } = Promise.withResolvers<FlowAnswer | 'waiting'>();
     const outgoing = this.#start(call);

@@ -69,14 +69,21 @@ export class NodeRedDriver implements Driver {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    const { platform, url, limits, onRequest, onCircuit } = connection;
-    this.#http = new HttpClient({ platform, url, limits, onRequest, ...(onCircuit && { onCircuit }) });
+    const { platform, url, limits, onRequest, onCircuit, fence } = connection;
+    this.#http = new HttpClient({
+      platform,
+      url,
+      limits,
+      onRequest,
+      ...(onCircuit && { onCircuit }),
+      ...(fence && { fence }),
+    });
     this.#login = new Login(this.#http, connection);
     this.#client = new NodeRedClient(this.#http, this.#login);
     this.#addon = new AddonClient((request) => this.#login.send(request));
     this.#runs = new AddonRuns((request) => this.#login.send(request));
     this.#access = new AccessClient(this.#addon);
-    this.#calls = new FlowCaller(limits.timeout, onRequest);
+    this.#calls = new FlowCaller(limits.timeout, onRequest, fence);
     const hello = (signal: AbortSignal): Promise<Hello | undefined> => this.#helloOnce(signal);
     this.#trigger = new Trigger({ url, client: this.#client, runs: this.#runs, calls: this.#calls, hello });
     this.#writer = new Writer({

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { commonRefusal, refuse } from '../answer.ts';
+import type { Refusal } from '../answer.ts';
 import { Deliveries } from './deliveries.ts';
 import type { Check, Doorkeeper } from './doorkeeper.ts';
 import type { HookParts } from './parts.ts';
@@ -62,12 +63,27 @@ async function takePush(
   if (isPing(provider, request.headers)) return reply.send({ status: 'pong' });
   const delivery = deliveryOf(provider, request.headers);
   if (delivery !== undefined && deliveries.has(sync, delivery)) return reply.send({ status: 'duplicate' });
+  let known: boolean;
+  try {
+    known = await parts.lookAgain.sync(sync);
+  } catch (error) {
+    parts.log.error('push not passed on', { sync, error });
+    return refuse(reply, NOT_PASSED_ON);
+  }
   // Gone since it was asked for.
-  if (!parts.lookAgain.sync(sync))
+  if (!known)
     return doorkeeper.refuse(request, reply, { reason: 'unknown', target: targetOf(request), known: undefined });
   if (delivery !== undefined) deliveries.add(sync, delivery);
   return reply.code(202).send({ status: 'received' });
 }
+
+/** The replica that has to look could not be told; until the sender tries again, the next poll of the repository serves. */
+const NOT_PASSED_ON: Refusal = {
+  status: 503,
+  code: 'unavailable',
+  message: 'The push could not be passed on.',
+  retryAfter: 5,
+};
 
 function targetOf(request: FastifyRequest): string {
   return `syncs/${(request.params as Push['Params']).sync}`;

@@ -120,7 +120,14 @@ async function takeEvent(
     return refuse(reply, overload ?? notKept());
   }
   // After a duplicate as well: the process may have ended between keeping the first and looking.
-  if (events.lookAgain.some((pattern) => matchesEvent(pattern, event.type))) lookAgain.platform(platform);
+  if (events.lookAgain.some((pattern) => matchesEvent(pattern, event.type))) {
+    try {
+      await lookAgain.platform(platform);
+    } catch (error) {
+      log.error('event not passed on', { platform, error });
+      return refuse(reply, notKept());
+    }
+  }
   return reply.code(200).send({ status: 'received' });
 }
 

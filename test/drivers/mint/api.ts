@@ -29,6 +29,7 @@ export class MintApi implements AsyncDisposable {
       limits: connection.limits,
       onRequest: connection.onRequest,
       ...(circuit === undefined ? {} : { circuit }),
+      ...(connection.fence && { fence: connection.fence }),
     });
   }
 

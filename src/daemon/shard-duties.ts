@@ -1,0 +1,78 @@
+import { ReconcilerError } from '../errors.ts';
+import type { Engine } from './engine.ts';
+import type { SharedState } from './shared-state.ts';
+import { SUSPENSIONS } from './shards.ts';
+import type { ShardKeeper } from './shards.ts';
+import type { Workshop } from './workshop.ts';
+
+/** Milliseconds that a command waits to learn who holds what. */
+const GUEST_PATIENCE = 15_000;
+
+/** What an engine does about shards that come and go. */
+export class ShardDuties implements ShardKeeper {
+  readonly #engine: Engine;
+  readonly #state: SharedState | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#state = engine.parts.state;
+  }
+
+  timeouts(): ReadonlyMap<string, number> {
+    const { platforms } = this.#engine;
+    return new Map(platforms.names().map((name) => [name, platforms.get(name)?.spec.limits.timeout ?? 0]));
+  }
+
+  async take(isOurs: (platform: string) => boolean): Promise<void> {
+    const { platforms, roster } = this.#engine;
+    await this.#state?.inventory.load(platforms.names(), isOurs);
+    await this.#state?.readSuspensions();
+    // Syncs that own something and are configured no more, or under another name, are known only now.
+    await this.#engine.shardsChanged();
+    await this.#state?.inventory.tidy(isOurs);
+    // What was remembered of the platform is from a time when somebody else has written since.
+    for (const target of roster.targets()) if (isOurs(target.platform)) target.memory.forget();
+  }
+
+  lose(isTheirs: (platform: string) => boolean): void {
+    const { queue, platforms, parts } = this.#engine;
+    const reason = new ReconcilerError('The Lease of the shard is held no more.', 'backoff', { code: 'not-holder' });
+    queue.abort(reason, isTheirs);
+    this.#engine.watchSources();
+    void platforms.release(isTheirs).catch((error: unknown) => parts.log.warn('platforms not released', { error }));
+  }
+
+  drain(isTheirs: (platform: string) => boolean): Promise<boolean> {
+    return this.#engine.queue.idle(isTheirs);
+  }
+
+  look(what: string): void {
+    const [, kind = '', name = ''] = /^(sync|platform)\/(.+)$/.exec(what) ?? [];
+    if (kind === 'sync') this.#engine.lookAtSync(name);
+    else if (kind === 'platform') this.#engine.lookAtPlatform(name);
+    else if (what === SUSPENSIONS) void this.#readSuspensions();
+  }
+
+  async #readSuspensions(): Promise<void> {
+    const { parts } = this.#engine;
+    try {
+      await this.#state?.readSuspensions();
+      this.#engine.showSuspensions();
+      for (const target of this.#engine.roster.targets()) this.#engine.wake(target, 'command');
+    } catch (error) {
+      parts.log.error('suspensions not read', { error });
+    }
+  }
+
+  ready(isOurs: (platform: string) => boolean): void {
+    this.#engine.watchSources();
+    for (const target of this.#engine.roster.targets()) if (isOurs(target.platform)) this.#engine.wake(target, 'start');
+  }
+}
+
+/** For a command: takes what is free and waits until it is known who holds the rest. */
+export async function joinAsGuest({ engine, shards }: Workshop): Promise<void> {
+  if (shards === undefined) return;
+  shards.serve(new ShardDuties(engine));
+  await shards.known(engine.platforms.names(), AbortSignal.timeout(GUEST_PATIENCE));
+}

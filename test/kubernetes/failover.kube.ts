@@ -1,0 +1,43 @@
+import { expect } from 'chai';
+import { startCluster } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
+import { replicaAccount } from './replicas/account.ts';
+import { Fleet } from './replicas/fleet.ts';
+import { STRIKES, playRound } from './replicas/rounds.ts';
+import { mintTerrain, nodeRedTerrain } from './replicas/terrain.ts';
+import type { Terrain } from './replicas/terrain.ts';
+
+const TERMS = { replicas: 2, shards: 1, duration: 2_000, retry: 400, timeout: 1_000 };
+
+describe('replicas that share a platform, killed, stopped and cut off', function () {
+  this.timeout(240_000);
+  let cluster: Cluster;
+  let account: string;
+  before(async () => {
+    cluster = await startCluster();
+    account = await replicaAccount(cluster);
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  for (const [name, make] of [
+    ['Mint, which takes any write', mintTerrain],
+    ['a real Node-RED, whose revisions fence the rest', nodeRedTerrain],
+  ] as const) {
+    it(`hand ${name}, over: nothing is lost, nothing is there twice, and no two write at once`, async () => {
+      await cluster.kubectl(['delete', 'leases,configmaps', '-l', 'plumbline.dev/installation=fleet']);
+      await using terrain: Terrain = await make();
+      await using fleet = await Fleet.make(
+        cluster,
+        { ...TERMS, platforms: { main: terrain.url }, mint: terrain.mint },
+        account,
+      );
+      await fleet.place.commit(terrain.files(0));
+      for (const replica of fleet.replicas) await replica.start();
+      for (const [index, strike] of STRIKES.entries()) {
+        const round = await playRound(index + 1, strike, { fleet, terrain, away: 5_000 });
+        expect(round.overlapping, `${strike}: writes at once`).to.equal(0);
+        if (!terrain.mint) expect(round.late, `${strike}: late writes that Node-RED took`).to.equal(0);
+      }
+    });
+  }
+});

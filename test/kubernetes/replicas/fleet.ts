@@ -1,0 +1,222 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { KubeClient } from '../../../src/kube/client.ts';
+import { LeaseStore } from '../../../src/kube/lease-store.ts';
+import type { LeaseRecord } from '../../../src/kube/lease.ts';
+import { Place, until } from '../../daemon/fixture.ts';
+import type { Cluster } from '../cluster.ts';
+import type { ReplicaOrder, ReplicaTold } from './child.ts';
+import { Recorder, Wire } from './wires.ts';
+import type { PlatformWrite } from './wires.ts';
+
+const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
+const NAMESPACE = 'default';
+
+export interface FleetTerms {
+  /** Platforms by name, with the URL of each. */
+  readonly platforms: Readonly<Record<string, string>>;
+  readonly mint: boolean;
+  readonly replicas: number;
+  readonly shards: number;
+  /** Milliseconds. */
+  readonly duration: number;
+  readonly retry: number;
+  /** Of one request to the platform, milliseconds. */
+  readonly timeout: number;
+}
+
+/** One replica: its process, and its ways to the cluster and to each platform. */
+export class Replica implements AsyncDisposable {
+  readonly index: number;
+  readonly wire: Wire;
+  readonly recorders: readonly Recorder[];
+  readonly #order: ReplicaOrder;
+  readonly #logFile: string;
+  #child: ChildProcess | undefined;
+  #told: ReplicaTold | undefined;
+
+  constructor(
+    index: number,
+    {
+      wire,
+      recorders,
+      order,
+      logFile,
+    }: { wire: Wire; recorders: readonly Recorder[]; order: ReplicaOrder; logFile: string },
+  ) {
+    this.index = index;
+    this.wire = wire;
+    this.recorders = recorders;
+    this.#order = order;
+    this.#logFile = logFile;
+  }
+
+  get told(): ReplicaTold {
+    if (this.#told === undefined) throw new Error(`replica ${this.index} does not run`);
+    return this.#told;
+  }
+
+  get runs(): boolean {
+    return this.#child !== undefined;
+  }
+
+  get log(): string {
+    return readFileSync(this.#logFile, 'utf8');
+  }
+
+  async start(): Promise<void> {
+    const child = fork(CHILD, {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { ...process.env, MINT_TOKEN: 'mint-token', FLEET_SECRET: 'kanarienvogel-fleet-7' },
+    });
+    child.stderr?.pipe(createWriteStream(this.#logFile, { flags: 'a' }));
+    this.#child = child;
+    child.send(this.#order);
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`replica ${this.index} ended:\n${this.log.slice(-3_000)}`);
+    });
+    ended.catch(() => undefined);
+    const [told] = (await Promise.race([once(child, 'message'), ended])) as [ReplicaTold];
+    this.#told = told;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Ends it and waits for its end. @returns its exit code; null when it was killed */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const child = this.#child;
+    if (child === undefined) return null;
+    this.#child = undefined;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await exited) as [number | null];
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.signal('SIGCONT');
+    await this.end('SIGKILL');
+    await this.wire[Symbol.asyncDispose]();
+    for (const recorder of this.recorders) await recorder[Symbol.asyncDispose]();
+  }
+}
+
+/** Replicas outside of the cluster, with Leases in it, a repository, and platforms that they share. */
+export class Fleet implements AsyncDisposable {
+  readonly place: Place;
+  readonly replicas: readonly Replica[];
+  readonly writes: PlatformWrite[];
+  readonly leases: LeaseStore;
+  readonly #client: KubeClient;
+
+  private constructor(parts: {
+    place: Place;
+    replicas: readonly Replica[];
+    writes: PlatformWrite[];
+    client: KubeClient;
+  }) {
+    this.place = parts.place;
+    this.replicas = parts.replicas;
+    this.writes = parts.writes;
+    this.#client = parts.client;
+    this.leases = new LeaseStore(parts.client, { namespace: NAMESPACE, installation: 'fleet' });
+  }
+
+  static async make(cluster: Cluster, terms: FleetTerms, account: string): Promise<Fleet> {
+    const place = await Place.create();
+    const keysDir = join(place.dir, 'keys');
+    mkdirSync(keysDir);
+    writeFileSync(join(keysDir, 'hash.key'), randomBytes(32), { mode: 0o600 });
+    writeFileSync(join(keysDir, 'token'), `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+    const writes: PlatformWrite[] = [];
+    const replicas = await Promise.all(
+      Array.from({ length: terms.replicas }, async (_, index) => {
+        const wire = await Wire.to(cluster.url);
+        const names = Object.keys(terms.platforms);
+        const recorders = await Promise.all(
+          Object.values(terms.platforms).map((url) => Recorder.before(url, index, writes)),
+        );
+        const dir = join(place.dir, `replica-${index}`);
+        mkdirSync(dir);
+        const kubeconfig = join(dir, 'kubeconfig');
+        writeFileSync(kubeconfig, readFileSync(account, 'utf8').replaceAll(cluster.url, wire.url), { mode: 0o600 });
+        const urls = Object.fromEntries(recorders.map((recorder, at) => [names[at] ?? '', recorder.url]));
+        const configPath = join(dir, 'plumbline.yaml');
+        writeFileSync(configPath, configurationOf(urls, place.repo, terms.timeout));
+        const { shards, duration, retry, mint } = terms;
+        const options = { kubeconfig, namespace: NAMESPACE, shards, duration, retry };
+        const order = { configPath, stateDir: join(dir, 'state'), keysDir, replicas: options, mint };
+        return new Replica(index, { wire, recorders, order, logFile: join(dir, 'log') });
+      }),
+    );
+    const client = await KubeClient.open({ kubeconfig: cluster.kubeconfig, environment: {}, version: 'tests' });
+    return new Fleet({ place, replicas, writes, client });
+  }
+
+  async shards(): Promise<readonly LeaseRecord[]> {
+    const { told } = await this.leases.list();
+    return told.flatMap(({ record }) => (record.shard === undefined ? [] : [record]));
+  }
+
+  /** The replica that holds a shard, as its Lease says. */
+  async holderOf(shard: number): Promise<Replica | undefined> {
+    const record = (await this.shards()).find((one) => one.shard === shard);
+    return this.replicas.find((one) => one.runs && one.told.identity === record?.holder);
+  }
+
+  /** Resolves when each shard is held by one of these replicas. */
+  async held(by: readonly Replica[]): Promise<readonly LeaseRecord[]> {
+    const names = new Set(by.map(({ told }) => told.identity));
+    return until(
+      async () => {
+        const shards = await this.shards();
+        return shards.length > 0 && shards.every(({ holder }) => names.has(holder)) && shards;
+      },
+      `shards held by ${[...names].join(', ')}`,
+    ).catch((error: unknown) => {
+      throw new Error(this.replicas.map(({ log }) => log.slice(-3_000)).join('\n'), { cause: error });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const replica of this.replicas) await replica[Symbol.asyncDispose]();
+    await this.#client[Symbol.asyncDispose]();
+    await this.place.remove();
+  }
+}
+
+function configurationOf(urls: Readonly<Record<string, string>>, repository: string, timeout: number): string {
+  return Object.entries(urls)
+    .map(
+      ([name, url]) => `apiVersion: plumbline.dev/v1alpha1
+kind: Platform
+metadata: {name: ${name}}
+spec:
+  driver: node-red
+  url: "${url}"
+  auth: {token: {valueFrom: {env: MINT_TOKEN}}}
+  limits: {concurrency: 2, requestsPerSecond: 1000, timeout: ${timeout}ms}
+---
+apiVersion: plumbline.dev/v1alpha1
+kind: Sync
+metadata: {name: ${name}}
+spec:
+  source: {git: {url: "file://${repository}"}}
+  platform: ${name}
+  interval: 10m
+  retryInterval: 500ms
+  gracePeriod: 0s
+  prune: {maxDeletions: "100%"}
+  secrets: {env: [FLEET_*]}
+`,
+    )
+    .join('---\n');
+}
