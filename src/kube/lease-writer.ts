@@ -61,10 +61,11 @@ export class LeaseWriter {
   /**
    * What was written holds from now on. Replicas that split the platforms in another way write other Leases, so before the first
    * request all of them are read: of two such replicas, at least one sees the other here.
+   * So it is with a renewal that came too late: others may have taken their own meanwhile, and no version tells.
    */
   async #confirm(record: LeaseRecord, sentAt: Instant): Promise<void> {
     const { clock } = this.#parts;
-    if (record.shard !== undefined && !this.#parts.book.held().includes(record.shard)) {
+    if (record.shard !== undefined && this.#parts.book.permit(record.shard, clock()) <= 0) {
       await this.readAll();
       if (this.#parts.book.splitOtherwise(clock())) return this.release(record);
     }

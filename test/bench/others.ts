@@ -22,6 +22,11 @@ export const OTHERS: Readonly<
     const { benchDirectus } = await import('./directus.ts');
     console.log(JSON.stringify(await benchDirectus()));
   },
+  /** Replicas killed, stopped, cut off and ended while they write: `failover [--rounds 100]`. */
+  failover: async (args) => {
+    const { benchFailover } = await import('./failover.ts');
+    await benchFailover(args);
+  },
   /** What a call of a plugin costs. */
   plugins: async () => {
     const { benchPlugins } = await import('../plugins/bench.ts');

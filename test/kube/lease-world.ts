@@ -155,7 +155,7 @@ export class LeaseWorld {
     }: { readonly how: { there: number; back: number }; readonly written: LeaseRecord; readonly sentAt: Instant },
   ): void {
     const { book } = replica;
-    if (written.shard === undefined || book.held().includes(written.shard))
+    if (written.shard === undefined || book.permit(written.shard, this.#clock(replica)) > 0)
       return book.holds(written, sentAt, this.#clock(replica));
     this.#list(replica, how, () => {
       if (book.splitOtherwise(this.#clock(replica))) this.#store({ ...written, holder: '' });
