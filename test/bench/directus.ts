@@ -3,6 +3,7 @@ import type { JsonObject } from '../../src/manifest/manifest.ts';
 import { tell } from '../drivers/crash/pass.ts';
 import { DirectusDesk } from '../drivers/directus/desk.ts';
 import { RawDirectus } from '../drivers/directus/raw-directus.ts';
+import { DirectusCli } from './directus-cli.ts';
 import { VERSIONS } from '../platforms/versions.ts';
 
 /** Flows, and what each consists of. */
@@ -26,13 +27,18 @@ export interface DirectusFigures {
   readonly quietRequests: readonly string[];
   readonly restarted: number;
   readonly restartedRequests: readonly string[];
+  /** What `@directus/cli` takes for the same flows: onto an empty server, and where they stand already. */
+  readonly cli: number;
+  readonly cliQuiet: number;
 }
 
-/** Applies 300 flows with 1,200 operations to a real Directus 11, beside bare bulk requests; then a pass with nothing to do. */
+/** Applies 300 flows with 1,200 operations to a real Directus 12, beside bare bulk requests and its own CLI; then a pass with nothing to do. */
 export async function benchDirectus(): Promise<DirectusFigures> {
-  await using raw = await RawDirectus.start(VERSIONS.directusOpen);
+  await using raw = await RawDirectus.start(VERSIONS.directus);
+  await createBare(raw);
+  using cli = await DirectusCli.dump(raw.url);
   const rounds: Round[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measureRound(raw));
+  for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measureRound(raw, cli));
   const typical = (of: (round: Round) => number): number => median(rounds.map(of));
   const [last] = rounds.slice(-1);
   const figures: DirectusFigures = {
@@ -45,6 +51,8 @@ export async function benchDirectus(): Promise<DirectusFigures> {
     quietRequests: last?.quietRequests ?? [],
     restarted: typical(({ restarted }) => restarted),
     restartedRequests: last?.restartedRequests ?? [],
+    cli: typical((round) => round.cli),
+    cliQuiet: typical((round) => round.cliQuiet),
   };
   report(figures);
   return figures;
@@ -52,7 +60,10 @@ export async function benchDirectus(): Promise<DirectusFigures> {
 
 type Round = Omit<DirectusFigures, 'flows' | 'operations'>;
 
-async function measureRound(raw: RawDirectus): Promise<Round> {
+async function measureRound(raw: RawDirectus, cli: DirectusCli): Promise<Round> {
+  await raw.clear();
+  const pushed = await cli.push();
+  const pushedAgain = await cli.push();
   await raw.clear();
   const bare = await createBare(raw);
   await raw.clear();
@@ -75,6 +86,8 @@ async function measureRound(raw: RawDirectus): Promise<Round> {
     quietRequests: quiet.asked,
     restarted: restarted.took,
     restartedRequests: restarted.asked,
+    cli: pushed,
+    cliQuiet: pushedAgain,
   };
 }
 
@@ -92,7 +105,8 @@ async function measureQuiet(
 }
 
 function report(figures: DirectusFigures): void {
-  const { cold, applying, bare, quiet, quietRequests, restarted, restartedRequests, flows, operations } = figures;
+  const { cold, applying, bare, quiet, quietRequests, restarted, restartedRequests, flows, operations, cli, cliQuiet } =
+    figures;
   const times = (value: number): string => `${(value / bare).toFixed(2)} × bare`;
   console.error(`directus: ${flows} flows, ${operations} operations`);
   console.error(`  bare bulk requests   ${Math.round(bare)} ms`);
@@ -100,6 +114,9 @@ function report(figures: DirectusFigures): void {
     `  cold pass            ${Math.round(cold)} ms (${times(cold)}, writes alone ${times(applying)}; bound 1.15)`,
   );
   console.error(`  quiet pass           ${Math.round(quiet)} ms (bound 300): ${quietRequests.join(', ')}`);
+  console.error(
+    `  @directus/cli        ${Math.round(cli)} ms (${times(cli)}), where nothing is to do ${Math.round(cliQuiet)} ms`,
+  );
   console.error(`  after a restart      ${Math.round(restarted)} ms: ${restartedRequests.join(', ')}`);
 }
 
