@@ -34,5 +34,10 @@ function checkText(result: CheckResult, { colours }: Context): string {
     const all = [...new Set(Object.values(verbs))];
     return `  ${kind}: ${all.join('; ')}`;
   });
-  return [head, ...facts, ...kinds, ...(result.notes ?? []).map((note) => `  ${colours.dim(note)}`)].join('\n');
+  const tried = (result.connections ?? []).map(({ key, works, message }) =>
+    works ? `  ${key}: ${colours.green('works')}` : `  ${key}: ${colours.red('does not work')}: ${message}`,
+  );
+  return [head, ...facts, ...kinds, ...tried, ...(result.notes ?? []).map((note) => `  ${colours.dim(note)}`)].join(
+    '\n',
+  );
 }

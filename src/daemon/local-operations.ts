@@ -62,7 +62,13 @@ export class LocalOperations implements Operations {
 
   async check({ platform }: Arguments<'check'>): Promise<readonly CheckResult[]> {
     const names = platform === undefined ? this.#engine.platforms.names() : [platform];
-    return Promise.all(names.map((name) => checkPlatform(this.#engine.platforms, name, this.#signal)));
+    const { platforms, parts, roster } = this.#engine;
+    const { ledger, secrets } = parts;
+    const targets = roster.targets();
+    const owned = (name: string): readonly Owned[] =>
+      targets.filter((one) => one.platform === name).flatMap((one) => [...ledger.view(one).owned.values()]);
+    const checking = { platforms, owned, redact: (text: string) => secrets.redact(text) };
+    return Promise.all(names.map((name) => checkPlatform(checking, name, this.#signal)));
   }
 
   async plan(args: Arguments<'plan'>): Promise<readonly PassJson[]> {

@@ -103,6 +103,8 @@ export interface CheckResult {
   /** By kind and verb: `manage`, `observe`, or why not. */
   readonly capabilities?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly notes?: readonly string[];
+  /** What the platform says of the connections that Plumbline owns there, where it can try them. */
+  readonly connections?: readonly { readonly key: string; readonly works: boolean; readonly message: string }[];
   readonly error?: ErrorJson;
 }
 

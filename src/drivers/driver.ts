@@ -97,6 +97,13 @@ export interface Triggered {
   readonly answer?: { readonly status: number; readonly body: JsonValue };
 }
 
+/** What came of trying a connection. */
+export interface Trial {
+  readonly works: boolean;
+  /** In the platform's own words. */
+  readonly message: string;
+}
+
 /** Runs of workflows since a cursor. */
 export interface ExecutionPage {
   readonly executions: readonly Execution[];
@@ -171,6 +178,11 @@ export interface Driver {
    * `outcome-unknown` ('never'; it may have started), or as every request.
    */
   trigger?(request: TriggerRequest, signal: AbortSignal): Promise<Triggered>;
+  /**
+   * Has the platform try a connection (`Integration`, by remote id) against what it is for. Undefined where it knows no way to try it.
+   * `check` asks; passes do not.
+   */
+  tryConnection?(remote: string, signal: AbortSignal): Promise<Trial | undefined>;
   /** Calls back when the platform says that something changed, where it can. */
   events?(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable;
   /** Writes what is on the platform as manifests (`export`): an object's spec, ready for a repository. */

@@ -66,6 +66,7 @@ export function withRegister(driver: Driver, registered: RegisteredKind): Driver
     executions: driver.executions?.bind(driver),
     execution: driver.execution?.bind(driver),
     trigger: driver.trigger?.bind(driver),
+    tryConnection: driver.tryConnection?.bind(driver),
     events: driver.events?.bind(driver),
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
   };

@@ -58,7 +58,8 @@ export class ContractDesk implements Disposable {
       ...(kind === 'Workflow' && format !== undefined ? { format } : {}),
       ...secretsIn(kind, given, new Map(references)),
     };
-    const metadata = { name: key.slice(key.indexOf('/') + 1) };
+    // Samples are keyed by what a driver takes; a manifest's name is a DNS label.
+    const metadata = { name: key.slice(key.indexOf('/') + 1).replaceAll(/^-+|-+$/g, '') };
     const document = { apiVersion: API_VERSION, kind, metadata, spec: whole };
     // A normal form has fields that nobody may write, such as the title of a grant.
     const foreign = (SCHEMAS[kind].safeParse(document).error?.issues ?? []).flatMap((issue) =>
@@ -69,9 +70,10 @@ export class ContractDesk implements Disposable {
   }
 }
 
-/** Where a manifest says its secrets: a grant says them of its subjects. */
+/** Where a manifest says its secrets: a grant says them of its subjects, and a webhook has one. */
 function secretsIn(kind: Kind, spec: JsonObject, references: ReadonlyMap<string, JsonObject>): JsonObject {
   if (references.size === 0) return {};
+  if (kind === 'Webhook') return Object.fromEntries(references);
   if (kind !== 'AccessGrant') return { secrets: Object.fromEntries(references) };
   const subjects = (spec['subjects'] as readonly { readonly user: string }[]).map((subject) => {
     const password = references.get(passwordName(subject.user));

@@ -2,9 +2,10 @@ import type { Outputs } from '../../manifest/output-reference.ts';
 import type { JsonObject, Kind } from '../../manifest/manifest.ts';
 import type { RemoteObject } from '../../plan/types.ts';
 import type { Connection, Driver, Execution, ExecutionPage, Facts, Listed, Look, Outcome } from '../driver.ts';
-import type { Refusal, Step, TriggerRequest, Triggered } from '../driver.ts';
+import type { Refusal, Step, Trial, TriggerRequest, Triggered } from '../driver.ts';
 import { N8nApi } from './api.ts';
 import { BEST } from './capabilities.ts';
+import { tryCredential } from './credential-trial.ts';
 import { executionOf, executionsSince } from './executions.ts';
 import { exported } from './export.ts';
 import { n8nFormat } from './format.ts';
@@ -68,6 +69,10 @@ export class N8nDriver implements Driver {
 
   trigger(request: TriggerRequest, signal: AbortSignal): Promise<Triggered> {
     return trigger(request, this.#api, signal);
+  }
+
+  tryConnection(remote: string, signal: AbortSignal): Promise<Trial | undefined> {
+    return tryCredential(remote, this.#api, signal);
   }
 
   toManifest(object: RemoteObject): ReturnType<NonNullable<Driver['toManifest']>> {

@@ -5,6 +5,7 @@ import type { Ground } from './references.ts';
 import { describeRuns } from './runs.ts';
 import { startN8n } from './server.ts';
 import type { N8nServer } from './server.ts';
+import { describeTrials } from './trials.ts';
 import { describeWorkflows } from './workflows.ts';
 
 /** What only n8n has to be held to, in whole passes on one real server. */
@@ -23,6 +24,7 @@ export function describeN8n(): void {
     describe('references', () => describeReferences(ground));
     describe('workflows', () => describeWorkflows(ground));
     describe('runs', () => describeRuns(ground));
+    describe('credentials', () => describeTrials(ground));
     describe('instances', () => describeInstances(ground));
   });
 }
