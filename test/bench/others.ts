@@ -27,6 +27,11 @@ export const OTHERS: Readonly<
     const { benchFailover } = await import('./failover.ts');
     await benchFailover(args);
   },
+  /** A thousand workflows with service levels: size and time of a scrape, and of evaluating the rules in a real Prometheus. */
+  levels: async () => {
+    const { measureLevels } = await import('./levels.ts');
+    await measureLevels();
+  },
   /** What a call of a plugin costs. */
   plugins: async () => {
     const { benchPlugins } = await import('../plugins/bench.ts');
