@@ -104,7 +104,7 @@ describe('three replicas and four shards', function () {
   it('write nothing to the cluster but Leases while nothing happens, and no secret ever', async () => {
     const holder = await writer();
     const before = await versions();
-    expect(before).to.not.be.empty;
+    expect(before).to.not.deep.equal([]);
     await operation(holder, 'apply', { sync: 'main' });
     expect(await versions()).to.deep.equal(before);
     expect(await inventories()).to.not.contain('kanarienvogel');
