@@ -1,7 +1,9 @@
 import ipaddr from 'ipaddr.js';
 import { ReconcilerError } from '../errors.ts';
 import { startDaemon, type DaemonOptions } from '../daemon/service.ts';
+import type { ClusterSettings } from '../daemon/cluster/cluster.ts';
 import { runUntilStopped } from '../daemon/signals.ts';
+import { inCluster } from '../kube/connection.ts';
 import { globalFlags, type Context, type GlobalFlags, type Register } from './context.ts';
 import { replicasOf } from './replicas.ts';
 import { version } from './version.ts';
@@ -9,11 +11,31 @@ import { version } from './version.ts';
 export const registerStart: Register = (program, context) => {
   const command = program
     .command('start')
-    .description('run the daemon: keep the platforms as git says until it is stopped');
+    .description('run the daemon: keep the platforms as git says until it is stopped')
+    .option('--kubeconfig <file>', 'work by the custom resources of this cluster; in a pod, those of its own')
+    .option('--context <name>', 'context of the kubeconfig; its current one when absent')
+    .option('--watch-namespace <name>', 'only custom resources of this namespace count; all when absent');
   command.action(async () => {
-    context.exit(await runUntilStopped(() => startDaemon(daemonOptions(globalFlags(command), context))));
+    const cluster = clusterOf(command.opts<ClusterFlags>(), context);
+    const options = { ...daemonOptions(globalFlags(command), context), ...(cluster === undefined ? {} : { cluster }) };
+    context.exit(await runUntilStopped(() => startDaemon(options)));
   });
 };
+
+interface ClusterFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly watchNamespace?: string;
+}
+
+/** The cluster that was named, or the one that this process is a pod of; undefined on a machine of its own. */
+function clusterOf(flags: ClusterFlags, { environment }: Context): ClusterSettings | undefined {
+  if (flags.kubeconfig !== undefined || inCluster({ environment: environment.variables })) return flags;
+  if (flags.context === undefined && flags.watchNamespace === undefined) return undefined;
+  throw new ReconcilerError('--context and --watch-namespace are about a cluster, and none is named', 'never', {
+    remedy: 'Name it with --kubeconfig, or run plumbline as a pod.',
+  });
+}
 
 export function daemonOptions(flags: GlobalFlags, { environment }: Context): DaemonOptions {
   const replicas = replicasOf(flags);

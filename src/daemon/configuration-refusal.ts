@@ -14,6 +14,8 @@ export function refuseInvalid({ problems }: Configuration): void {
  * @throws ReconcilerError as `refuseInvalid`
  */
 export function refuseEmptied(configuration: Configuration, before: Configuration | undefined): void {
+  // Custom resources go one by one, each by somebody's word.
+  if (configuration.retiring !== undefined) return;
   if (configuration.syncs.size > 0 || before === undefined || before.syncs.size === 0) return;
   throw new ConfigurationRefused(
     'The configuration has no Sync any more.',

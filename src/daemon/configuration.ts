@@ -20,6 +20,14 @@ export interface Configuration {
   readonly problems: readonly Problem[];
   /** Folder from which relative paths count. */
   readonly baseDir: string;
+  /** Syncs that are custom resources and being deleted; absent where there is no cluster. */
+  readonly retiring?: ReadonlyMap<string, RetiringSync>;
+}
+
+export interface RetiringSync {
+  readonly policy: 'Orphan' | 'Delete';
+  /** Where it may own something, whatever the ledger knows. */
+  readonly platforms: readonly string[];
 }
 
 /**
@@ -43,6 +51,17 @@ export async function readConfiguration(path: string): Promise<Configuration> {
     problems: [...problems, ...driverProblems(platforms), ...faults],
     baseDir,
   };
+}
+
+/** As `readConfiguration`; nothing is configured when there is nothing to read, as in a cluster where custom resources say all. */
+export async function readOptional(path: string): Promise<Configuration> {
+  try {
+    return await readConfiguration(path);
+  } catch (error) {
+    if (!(error instanceof ReconcilerError) || error.code !== 'configuration-missing') throw error;
+    const baseDir = dirname(resolve(path));
+    return { platforms: new Map(), syncs: new Map(), plugins: new Map(), problems: [], baseDir };
+  }
 }
 
 /** What lies in a plugin's folder belongs to its code (a package.json, tables), unless it says that it is Plumbline's. */

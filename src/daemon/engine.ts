@@ -23,7 +23,9 @@ import type { PassRequest } from './runner.ts';
 import type { SharedState } from './shared-state.ts';
 import type { Shards } from './shards.ts';
 import type { Target } from './target.ts';
+import { ownScopeOf } from './targets.ts';
 import type { Timers } from './timers.ts';
+import type { CustomResources } from './sources.ts';
 import { SyncTriggers } from './triggers.ts';
 
 export interface EngineParts {
@@ -40,6 +42,8 @@ export interface EngineParts {
   readonly load: () => Promise<Configuration>;
   readonly driverNamed: (name: string) => DriverDefinition;
   readonly formats: readonly DefinitionFormat[];
+  /** Custom resources as a source; absent outside of a cluster. */
+  readonly customResources?: CustomResources;
   readonly host: (name: string, port: number, signal: AbortSignal) => Promise<HostedNodeRed>;
   /** Which platforms are this replica's, where several share them; all are, when absent. */
   readonly shards?: Shards;
@@ -68,6 +72,8 @@ export class Engine implements AsyncDisposable {
   /** Told after every pass that was reported, and whenever a configuration came into force. */
   onPassEnded: () => void = () => undefined;
   onConfigured: () => void = () => undefined;
+  /** The same for who writes statuses elsewhere. */
+  onReported: (target: Target, report: PassReport) => void = () => undefined;
   readonly #triggers = new Map<string, { readonly source: Source; readonly triggers: SyncTriggers }>();
 
   /** Use `Engine.open`. */
@@ -81,8 +87,8 @@ export class Engine implements AsyncDisposable {
       ...parts,
       webhooks: ledger.webhooks,
       serviceLevels: ledger.serviceLevels,
-      scope: { kind: 'configuration', baseDir },
       ...(shards === undefined ? {} : { fence: (platform: string) => shards.fence(platform) }),
+      scopeOf: (platform) => ownScopeOf(platform, baseDir),
       onEvent: (platform) => this.lookAtPlatform(platform),
       onRequest: (platform, { code, seconds }) => this.#measure(platform, code, seconds),
     });
@@ -108,7 +114,10 @@ export class Engine implements AsyncDisposable {
         outputs: (platform) => parts.driverNamed(this.platforms.get(platform)?.spec.driver ?? '').outputs ?? {},
       }),
       holds: (platform) => this.holds(platform),
-      onReported: () => this.onPassEnded(),
+      onReported: (target, report) => {
+        this.onPassEnded();
+        this.onReported(target, report);
+      },
     });
     this.queue = new WorkQueue(this.#worker, timers);
     metrics.watchQueue(() => this.queue.numbers());
@@ -230,7 +239,9 @@ export class Engine implements AsyncDisposable {
     this.onConfigured();
     if (!this.#worker.following) return;
     this.#watchSources();
-    for (const target of this.roster.targets()) if (fresh.has(target.place.key)) this.wake(target, 'start');
+    for (const target of this.roster.targets()) {
+      if (fresh.has(target.place.key) || target.terms.retire !== undefined) this.wake(target, 'start');
+    }
   }
 
   /** Metrics of suspension follow the ledger and the configuration. */

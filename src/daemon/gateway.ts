@@ -8,10 +8,11 @@ import type { HookParts } from '../gateway/hooks/parts.ts';
 import type { BusEvent } from '../ledger/bus-event.ts';
 import { matchesEvent } from '../manifest/event-pattern.ts';
 import type { PluginHost } from '../plugins/plugin-host.ts';
-import type { SecretRef, SecretScope } from '../secrets/secrets.ts';
+import type { SecretRef } from '../secrets/secrets.ts';
 import { BusFeed } from './bus-feed.ts';
 import { askHolders } from './holders.ts';
 import type { Engine } from './engine.ts';
+import { ownScopeOf } from './targets.ts';
 
 /** Milliseconds that deliveries under way get to end when the daemon stops. */
 const STOP = 5_000;
@@ -80,11 +81,11 @@ export class Gateway implements AsyncDisposable {
         const webhook = roster.syncNamed(name)?.spec.source.git?.webhook;
         return webhook === undefined
           ? undefined
-          : { provider: webhook.provider, secret: () => this.#secret(webhook.secret) };
+          : { provider: webhook.provider, secret: () => this.#secret(name, webhook.secret) };
       },
       platformEvents: (name) => {
         const events = platforms.get(name)?.spec.events;
-        return events === undefined ? undefined : { ...events, secret: () => this.#secret(events.secret) };
+        return events === undefined ? undefined : { ...events, secret: () => this.#secret(name, events.secret) };
       },
       platformsWithEvents: () => platforms.names().filter((name) => platforms.get(name)?.spec.events !== undefined),
       intake: this.intake,
@@ -133,10 +134,9 @@ export class Gateway implements AsyncDisposable {
     await this.#callbacks[Symbol.asyncDispose]();
   }
 
-  #secret(reference: { readonly valueFrom: SecretRef }) {
+  #secret(name: string, reference: { readonly valueFrom: SecretRef }) {
     const { secrets } = this.#engine.parts;
-    const scope: SecretScope = { kind: 'configuration', baseDir: this.#engine.baseDir };
-    return secrets.resolve(reference.valueFrom, scope);
+    return secrets.resolve(reference.valueFrom, ownScopeOf(name, this.#engine.baseDir));
   }
 
   #pluginHandlers(): readonly EventHandler[] {

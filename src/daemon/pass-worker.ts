@@ -25,7 +25,7 @@ export interface PassWorkerParts extends RunnerParts {
   /** Whether passes of that platform may run here. */
   readonly holds: (platform: string) => boolean;
   /** Told after every pass that was reported. */
-  readonly onReported: () => void;
+  readonly onReported: (target: Target, report: PassReport) => void;
 }
 
 /** What the queue's turns are used for: passes, and what follows from them. */
@@ -86,7 +86,7 @@ export class PassWorker implements Worker {
     const report = await runPass(target, request, this.#parts, signal);
     if (request.mode === 'plan') return report;
     this.#follow(target, report);
-    this.#parts.onReported();
+    this.#parts.onReported(target, report);
     return report;
   }
 

@@ -13,7 +13,8 @@ import type { SecretStore } from '../secrets/store.ts';
 
 export interface PlatformsParts {
   readonly secrets: SecretStore;
-  readonly scope: SecretScope;
+  /** What a Platform may refer to. */
+  readonly scopeOf: (platform: string) => SecretScope;
   readonly metrics: Metrics;
   /** Webhooks of platforms that keep none themselves. */
   readonly webhooks: WebhookRegister;
@@ -167,7 +168,7 @@ export class Platforms implements AsyncDisposable {
 
   async #access(name: string, entry: Entry, definition: DriverDefinition) {
     const { spec } = entry.platform;
-    const { secrets, scope, host, fence } = this.#parts;
+    const { secrets, scopeOf, host, fence } = this.#parts;
     if (spec.hosted !== undefined) {
       if (fence !== undefined) throw hostedTwice(name);
       entry.hosted ??= host(name, spec.hosted.port, entry.abort.signal);
@@ -183,7 +184,7 @@ export class Platforms implements AsyncDisposable {
     const auth = Object.fromEntries(
       Object.entries(references).map(([field, reference]) => [
         field,
-        () => secrets.resolve(reference.valueFrom, scope),
+        () => secrets.resolve(reference.valueFrom, scopeOf(name)),
       ]),
     );
     return { url: spec.url ?? '', username, auth };

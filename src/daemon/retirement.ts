@@ -1,6 +1,7 @@
 import type { Problem } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Log } from '../report/log.ts';
+import { namespaceOf } from '../manifest/cluster-name.ts';
 import type { Configuration } from './configuration.ts';
 import type { TargetName } from './targets.ts';
 import type { Timers } from './timers.ts';
@@ -58,24 +59,39 @@ export class Retirements {
    * What is to be given up now. `before` are the Syncs that were configured until now in this process.
    * Nothing is, while no Sync is configured at all.
    */
-  due({ syncs, platforms }: Configuration, before: ReadonlySet<string>): readonly Retirement[] {
+  due({ syncs, platforms, retiring }: Configuration, before: ReadonlySet<string>): readonly Retirement[] {
     const spared = new Map<string, number>();
     const due: Retirement[] = [];
-    const scopes = syncs.size === 0 ? [] : this.#ledger.scopes();
-    const belongs = [...syncs.keys()].some((name) => before.has(name) || scopes.some(({ sync }) => sync === name));
-    for (const { sync, platform, owned } of scopes) {
-      if (owned === 0) continue;
-      if (!syncs.has(sync) && this.#decided(sync, belongs ? 'retire' : 'spare') === 'spare') {
+    const inFiles = [...syncs.keys()].filter((name) => namespaceOf(name) === undefined);
+    const scopes = this.#ledger.scopes();
+    const belongs = inFiles.some((name) => before.has(name) || scopes.some(({ sync }) => sync === name));
+    for (const { sync, platform, owned } of [...scopes, ...scopesOf(retiring, scopes)]) {
+      const custom = namespaceOf(sync) !== undefined;
+      if (owned === 0 && retiring?.has(sync) !== true) continue;
+      if (!custom && inFiles.length === 0) continue;
+      if (!syncs.has(sync) && custom && !this.#leaves(sync, retiring)) continue;
+      if (!syncs.has(sync) && !custom && this.#decided(sync, belongs ? 'retire' : 'spare') === 'spare') {
         spared.set(sync, (spared.get(sync) ?? 0) + owned);
         continue;
       }
-      const policy: DeletionPolicy = this.#ledger.cursor(policyCursor(sync)) === 'Delete' ? 'Delete' : 'Orphan';
+      const policy = retiring?.get(sync)?.policy ?? this.#policyOf(sync);
       const driver = platforms.get(platform)?.spec.driver;
       if (driver !== undefined) due.push({ sync, platform, policy, driver });
       else this.#tellLost({ sync, platform, owned });
     }
     this.#spared = spared;
     return due;
+  }
+
+  #policyOf(sync: string): DeletionPolicy {
+    return this.#ledger.cursor(policyCursor(sync)) === 'Delete' ? 'Delete' : 'Orphan';
+  }
+
+  /** A custom resource gives up what it owns when it is deleted, and not because it cannot be seen or read. */
+  #leaves(sync: string, retiring: Configuration['retiring']): boolean {
+    if (retiring?.has(sync) !== true) return this.#ledger.cursor(decisionCursor(sync)) === 'retire';
+    if (this.#ledger.cursor(decisionCursor(sync)) !== 'retire') this.#decide(sync, 'retire');
+    return true;
   }
 
   /** The decision that was made when the Sync went; made now if there is none. */
@@ -103,6 +119,18 @@ export class Retirements {
       remedy: 'Configure the Platform again to have what the Sync owned released or deleted.',
     });
   }
+}
+
+/** Where Syncs that are being deleted may own something that this ledger does not know of: it may be younger than they are. */
+function scopesOf(
+  retiring: Configuration['retiring'],
+  known: readonly TargetName[],
+): readonly (TargetName & { readonly owned: number })[] {
+  return [...(retiring ?? [])].flatMap(([sync, { platforms }]) =>
+    platforms
+      .filter((platform) => !known.some((scope) => scope.sync === sync && scope.platform === platform))
+      .map((platform) => ({ sync, platform, owned: 0 })),
+  );
 }
 
 /** The policy outlives the Sync's configuration: it is needed exactly when that is gone. */

@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import type { DefinitionFormat } from '../manifest/manifest.ts';
+import { namespaceOf } from '../manifest/cluster-name.ts';
 import type { Sync } from '../manifest/sync.ts';
 import type { DriverDefinition } from '../drivers/driver.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -9,7 +10,8 @@ import type { Secrets } from '../secrets/secrets.ts';
 import type { Source } from '../source/source.ts';
 import type { Configuration } from './configuration.ts';
 import { Retirements } from './retirement.ts';
-import { measured, sourceOf } from './sources.ts';
+import { measured, orUnusable, sourceOf } from './sources.ts';
+import type { CustomResources } from './sources.ts';
 import { retiringTarget, targetOf } from './target.ts';
 import type { Target } from './target.ts';
 import { platformsOf, targetKey } from './targets.ts';
@@ -28,6 +30,8 @@ export interface RosterParts {
   readonly installation: string;
   readonly driverNamed: (name: string) => DriverDefinition;
   readonly formats: readonly DefinitionFormat[];
+  /** Absent outside of a cluster. */
+  readonly customResources?: CustomResources;
 }
 
 interface SyncEntry {
@@ -137,13 +141,16 @@ export class Roster {
   }
 
   #adoptSyncs({ syncs, baseDir }: Configuration): void {
-    const { ledger, secrets, environment, stateDir, metrics } = this.#parts;
+    const { ledger, secrets, environment, stateDir, metrics, customResources } = this.#parts;
     for (const name of this.#syncs.keys()) if (!syncs.has(name)) this.#syncs.delete(name);
     for (const [name, sync] of syncs) {
       const text = JSON.stringify(sync);
       if (this.#syncs.get(name)?.text === text) continue;
       for (const former of sync.spec.previousNames) if (!syncs.has(former)) ledger.renameSync(former, name);
-      const source = measured(sourceOf(sync, { stateDir, baseDir, secrets, environment }), name, metrics);
+      const cluster = customResources === undefined ? {} : { customResources };
+      const open = (): Source => sourceOf(sync, { stateDir, baseDir, secrets, environment, ...cluster });
+      // A custom resource stands for itself: what is wrong with its source is told by its own passes.
+      const source = measured(namespaceOf(name) === undefined ? open() : orUnusable(open), name, metrics);
       this.#syncs.set(name, { text, source, sync });
     }
   }

@@ -4,6 +4,7 @@ import { watch } from 'chokidar';
 import { startPublicListener } from '../gateway/public.ts';
 import { parseAddress, urlOf } from './address.ts';
 import type { Engine } from './engine.ts';
+import { Controller } from './cluster/controller.ts';
 import { ExecutionPoller } from './executions.ts';
 import { Gateway } from './gateway.ts';
 import { startListener } from './listener.ts';
@@ -122,6 +123,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   engine.start();
   shards?.serve(new ShardDuties(engine), hooksUrl);
   poller.start();
+  if (workshop.cluster !== undefined) opening.use(new Controller(workshop.cluster, engine)).start();
   void plugins.warm();
   log.info('daemon started', {
     url,

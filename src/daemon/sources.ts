@@ -1,12 +1,14 @@
 import { join, resolve } from 'node:path';
 import { ReconcilerError } from '../errors.ts';
+import { namespaceOf } from '../manifest/cluster-name.ts';
 import type { Sync } from '../manifest/sync.ts';
 import type { Metrics } from '../report/metrics.ts';
-import type { SecretRef, SecretScope, Secrets } from '../secrets/secrets.ts';
+import type { SecretRef, Secrets } from '../secrets/secrets.ts';
 import { FolderSource } from '../source/folder.ts';
 import { GitSource } from '../source/git.ts';
 import type { GitSourceConfig } from '../source/git-config.ts';
 import type { Snapshot, Source } from '../source/source.ts';
+import { ownScopeOf } from './targets.ts';
 
 export interface SourceParts {
   readonly stateDir: string;
@@ -14,13 +16,18 @@ export interface SourceParts {
   readonly baseDir: string;
   readonly secrets: Secrets;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Custom resources of one namespace with these labels; absent outside of a cluster. */
+  readonly customResources?: CustomResources;
 }
 
+export type CustomResources = (namespace: string, labels: Readonly<Record<string, string>>) => Source;
+
 /** The source that a Sync names. @throws ReconcilerError 'never' (`source-config`) when it is unsafe or incomplete. */
-export function sourceOf({ spec }: Sync, parts: SourceParts): Source {
-  const { git, folder } = spec.source;
+export function sourceOf({ metadata, spec }: Sync, parts: SourceParts): Source {
+  const { git, folder, cluster } = spec.source;
+  if (cluster !== undefined) return clusterSource(metadata.name, cluster.matchLabels, parts);
   if (git === undefined) return new FolderSource(resolve(parts.baseDir, folder?.path ?? '.'));
-  const scope: SecretScope = { kind: 'configuration', baseDir: parts.baseDir };
+  const scope = ownScopeOf(metadata.name, parts.baseDir);
   const reader = (reference: { readonly valueFrom: SecretRef }) => async (): Promise<string> =>
     (await parts.secrets.resolve(reference.valueFrom, scope)).reveal();
   const { token, username, sshKey, knownHosts } = git.auth;
@@ -36,12 +43,38 @@ export function sourceOf({ spec }: Sync, parts: SourceParts): Source {
       ...(knownHosts === undefined ? {} : { knownHosts: knownHostsOf(knownHosts, parts.baseDir) }),
     },
   };
-  return new GitSource(config, { cacheDir: join(parts.stateDir, 'sources'), environment: parts.environment });
+  // What one namespace may read another must not find in a shared cache.
+  const cacheDir = join(parts.stateDir, 'sources', namespaceOf(metadata.name) ?? '');
+  return new GitSource(config, { cacheDir, environment: parts.environment });
+}
+
+function clusterSource(sync: string, labels: Readonly<Record<string, string>>, parts: SourceParts): Source {
+  const namespace = namespaceOf(sync);
+  if (namespace !== undefined && parts.customResources !== undefined) return parts.customResources(namespace, labels);
+  throw new ReconcilerError(`The Sync ${sync} reads custom resources and is none itself.`, 'never', {
+    code: 'source-config',
+    remedy: 'Make the Sync a custom resource of the namespace whose objects it is to read.',
+  });
+}
+
+/** The source that `open` gives; one that throws the same at each reading when it throws. */
+export function orUnusable(open: () => Source): Source {
+  try {
+    return open();
+  } catch (error) {
+    return {
+      description: 'a source that cannot be used',
+      accept: () => undefined,
+      watch: () => ({ [Symbol.asyncDispose]: async () => undefined }),
+      read: () => Promise.reject(error instanceof Error ? error : new Error(String(error))),
+    };
+  }
 }
 
 /** Which of a source's servers is read: Syncs that share one wait for each other there, and for nobody else. */
 export function laneOf({ spec }: Sync): string {
   const url = spec.source.git?.url;
+  if (spec.source.cluster !== undefined) return 'cluster';
   if (url === undefined) return `folder ${spec.source.folder?.path ?? ''}`;
   return URL.parse(url)?.host || url;
 }

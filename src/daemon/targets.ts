@@ -1,3 +1,4 @@
+import { namespaceOf } from '../manifest/cluster-name.ts';
 import { KINDS } from '../manifest/manifest.ts';
 import type { Platform } from '../manifest/platform.ts';
 import type { Sync } from '../manifest/sync.ts';
@@ -22,7 +23,13 @@ export function platformsOf(sync: Sync, platforms: ReadonlyMap<string, Platform>
   const { platform, platformSelector } = sync.spec;
   if (platform !== undefined) return [platform];
   const wanted = Object.entries(platformSelector?.matchLabels ?? {});
+  const from = namespaceOf(sync.metadata.name);
+  const home = sync.spec.platformNamespace ?? from;
   return [...platforms]
+    .filter(([name]) => namespaceOf(name) === home)
+    .filter(
+      ([, { spec }]) => home === from || (spec.allowedNamespaces ?? []).some((one) => one === '*' || one === from),
+    )
     .filter(([, { metadata }]) => wanted.every(([label, value]) => metadata.labels?.[label] === value))
     .map(([name]) => name)
     .toSorted();
@@ -72,7 +79,16 @@ export function windowsOf({ spec }: Sync): readonly Window[] {
 }
 
 /** What manifests of this Sync's source may refer to. */
-export function secretScopeOf({ spec }: Sync): SecretScope {
-  const { env, dir } = spec.secrets;
-  return { kind: 'source', env, ...(dir === undefined ? {} : { dir }) };
+export function secretScopeOf({ metadata, spec }: Sync): SecretScope {
+  const { env, dir, names } = spec.secrets;
+  const namespace = namespaceOf(metadata.name);
+  if (namespace === undefined) return { kind: 'source', env, ...(dir === undefined ? {} : { dir }) };
+  const allowed = names ?? (spec.source.cluster === undefined ? [] : ['*']);
+  return { kind: 'source', env: [], cluster: { namespace, names: allowed } };
+}
+
+/** What a Platform or Sync itself may refer to. */
+export function ownScopeOf(name: string, baseDir: string): SecretScope {
+  const namespace = namespaceOf(name);
+  return namespace === undefined ? { kind: 'configuration', baseDir } : { kind: 'namespace', namespace };
 }

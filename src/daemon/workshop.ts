@@ -14,7 +14,9 @@ import { KEY_FILES, openKeys } from '../secrets/keys.ts';
 import type { Keys } from '../secrets/keys.ts';
 import { Seal } from '../secrets/seal.ts';
 import { SecretStore } from '../secrets/store.ts';
-import { readConfiguration } from './configuration.ts';
+import { ClusterState } from './cluster/cluster.ts';
+import type { ClusterSettings } from './cluster/cluster.ts';
+import { readConfiguration, readOptional } from './configuration.ts';
 import { Engine } from './engine.ts';
 import { LocalOperations } from './local-operations.ts';
 import { DAEMON_FILE } from './remote-api.ts';
@@ -40,6 +42,8 @@ export interface ServiceOptions {
   readonly timers?: Timers;
   /** Several replicas that share the platforms, by Leases of a cluster; this process alone writes to all, when absent. */
   readonly replicas?: ReplicaOptions;
+  /** The cluster whose custom resources configure this installation, beside the files; none when absent. */
+  readonly cluster?: ClusterSettings;
   /** Drivers by the word in `Platform.spec.driver`; those that plumbline brings along when absent. */
   readonly driverNamed?: (name: string) => DriverDefinition;
 }
@@ -75,6 +79,8 @@ export interface Workshop extends AsyncDisposable {
   readonly keys: Keys;
   /** Which platforms are this replica's; undefined when it is the only one. */
   readonly shards: Shards | undefined;
+  /** Absent outside of a cluster. */
+  readonly cluster?: ClusterState;
   /** Ends everything that is under way. */
   abort(reason: Error): void;
 }
@@ -89,9 +95,11 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
   const lock = opened.use(StateLock.acquire(stateDir, { pid: process.pid, startedAt: timers.now() }));
   const keys = openKeys(stateDir, options.keysDir);
   const key = keys.hashKey;
+  let cluster: ClusterState | undefined;
   const secrets = new SecretStore({
     env: environment,
     hashKey: key,
+    cluster: async (namespace, name) => cluster?.readSecret(namespace, name),
     reserved: [
       ...OWN_FILES.map((name) => ({ file: join(stateDir, name) })),
       ...(options.keysDir === undefined ? [] : [{ file: options.keysDir }]),
@@ -123,6 +131,11 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
   );
   const shared = await openShards(options, { opened, log, metrics, ledger });
   const abort = new AbortController();
+  if (options.cluster !== undefined) {
+    const drivers = DRIVERS.map(({ name }) => name);
+    const parts = { ...options.cluster, environment, version, drivers, log, timers };
+    cluster = opened.use(await ClusterState.open(parts));
+  }
   const engine = opened.use(
     await Engine.open({
       ...shared,
@@ -135,7 +148,11 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
       environment,
       stateDir,
       installation,
-      load: () => readConfiguration(options.configPath),
+      load: async () => {
+        if (cluster === undefined) return readConfiguration(options.configPath);
+        return cluster.configuration(await readOptional(options.configPath), ledger.scopes());
+      },
+      ...(cluster === undefined ? {} : { customResources: cluster.customResources }),
       driverNamed: options.driverNamed ?? driverNamed,
       formats: DRIVERS.flatMap(({ format }) => (format === undefined ? [] : [format])),
       host: (name, port, signal) =>
@@ -151,6 +168,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
     secrets,
     lock,
     plugins,
+    ...(cluster === undefined ? {} : { cluster }),
     keys,
     shards: shared.shards,
     abort: (reason) => {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
 import { join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent } from 'undici';
@@ -47,16 +48,13 @@ export async function openConnection(options: ClusterOptions): Promise<Connectio
   else loadFile(config, resolve(options.kubeconfig), options.context);
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw noSuchContext(options, config);
-  const probe = new library.RequestContext(server, library.HttpMethod.GET);
-  try {
-    await config.applySecurityAuthentication(probe);
-  } catch (cause) {
+  const dispatcher = await dispatcherOf(config, library).catch((cause: unknown) => {
     throw unusable(options.kubeconfig ?? ACCOUNT, cause);
-  }
+  });
   return {
     server: server.replace(/\/+$/, ''),
     namespace: config.getContextObject(config.getCurrentContext())?.namespace?.trim() || 'default',
-    dispatcher: probe.getDispatcher() ?? new Agent(),
+    dispatcher,
     headers: async () => {
       const wanted: { headers?: Record<string, string>; auth?: string } = {};
       await config.applyToHTTPSOptions(wanted);
@@ -64,6 +62,24 @@ export async function openConnection(options: ClusterOptions): Promise<Connectio
       return { ...basic, ...wanted.headers };
     },
   };
+}
+
+async function dispatcherOf(
+  config: KubeConfig,
+  library: typeof import('@kubernetes/client-node'),
+): Promise<Dispatcher> {
+  if (config.getCurrentCluster()?.proxyUrl !== undefined) {
+    const probe = new library.RequestContext(config.getCurrentCluster()?.server ?? '', library.HttpMethod.GET);
+    await config.applySecurityAuthentication(probe);
+    return probe.getDispatcher() ?? new Agent();
+  }
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
+  const given = Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername });
+  const tls = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  // One connection for each watch: over HTTP/2 all of them would wait for one another's turn, and break together.
+  return new Agent({ allowH2: false, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } });
 }
 
 function loadAccount(config: KubeConfig, options: ClusterOptions): void {

@@ -10,7 +10,7 @@ import type { Told } from './events.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { PassReport } from './pass-report.ts';
-import type { EventType } from './situations.ts';
+import type { EventType, Telling } from './situations.ts';
 import { firstStatus, inventoryOf, statusAfter } from './status.ts';
 import type { Standing, SyncStatus } from './status.ts';
 
@@ -50,6 +50,8 @@ const MESSAGES: Record<EventType, string> = {
 /** The one place a PassReport goes to: log, metrics, conditions, events and history are all made here, on every exit path. */
 export class Reporter {
   readonly #parts: ReporterParts;
+  /** Told what is news after each pass, until somebody else is. */
+  onTold: (scope: Scope, events: readonly Telling[]) => void = () => undefined;
   readonly #standing = new Map<string, Standing>();
   readonly #told = new Map<string, Told>();
 
@@ -126,6 +128,7 @@ export class Reporter {
       log[LEVELS[type]](MESSAGES[type], { ...fields, about: message });
       ledger.addEvent({ at: report.endedAt, type, message, ...fields });
     }
+    if (events.length > 0) this.onTold(scope, events);
     // Written only when it differs: a quiet pass writes nothing (law 10).
     if (JSON.stringify(told) !== JSON.stringify(before)) ledger.setCursor(toldCursor(scope), JSON.stringify(told));
     this.#told.set(scopeId(scope), told);

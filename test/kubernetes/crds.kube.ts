@@ -5,6 +5,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { SCHEMAS } from '../../src/manifest/schemas.ts';
 import { startCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
+import { installDefinitions } from './installation.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 
@@ -169,12 +170,7 @@ describe('the custom resource definitions in a cluster', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
-    await cluster.kubectl(['apply', '--server-side', '-f', join(ROOT, 'crds')]);
-    const names = readdirSync(join(ROOT, 'crds')).map((file) => {
-      const { metadata } = parse(readFileSync(join(ROOT, 'crds', file), 'utf8')) as { metadata: { name: string } };
-      return `crd/${metadata.name}`;
-    });
-    await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=60s', ...names]);
+    await installDefinitions(cluster);
   });
   after(() => cluster[Symbol.asyncDispose]());
 

@@ -10,7 +10,9 @@ export interface Extent {
   readonly workflow?: string;
 }
 
-const NAME = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+/** Platforms that are custom resources have their namespace before the name. */
+const NAME = `(${LABEL}\\.)?${LABEL}`;
 const SCOPE = new RegExp(`^(read|trigger|admin)(:${NAME}(/${NAME})?)?$`);
 /** A name as platforms and workflows have it in manifests. */
 const NAME_PATTERN = new RegExp(`^${NAME}$`);

@@ -1,0 +1,61 @@
+import type { KubeObject } from '../../kube/object.ts';
+
+/** A condition as it stands in an object's status. */
+export interface ObjectCondition {
+  readonly type: 'Ready' | 'Reconciling' | 'Stalled';
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+  readonly observedGeneration?: number;
+}
+
+/** How an object stands: as it is meant, on the way there by itself, or not without a person. */
+export interface Stand {
+  readonly state: 'ready' | 'going-on' | 'stalled' | 'unknown';
+  readonly reason: string;
+  readonly message: string;
+}
+
+const LONGEST = 32_768;
+
+/**
+ * The conditions of an object as kstatus reads them: `Ready` always, `Reconciling` and `Stalled` while they hold. A time changes only with its
+ * condition.
+ */
+export function conditionsOf(
+  object: KubeObject,
+  { state, reason, message }: Stand,
+  now: number,
+): readonly ObjectCondition[] {
+  const before = statusOf(object).conditions ?? [];
+  const { generation } = object.metadata;
+  const condition = (type: ObjectCondition['type'], status: ObjectCondition['status']): ObjectCondition => {
+    const last = before.find((one) => one.type === type);
+    const lastTransitionTime = last?.status === status ? last.lastTransitionTime : new Date(now).toISOString();
+    const text = message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message;
+    return {
+      type,
+      status,
+      reason,
+      message: text,
+      lastTransitionTime,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    };
+  };
+  const ready = state === 'ready' ? 'True' : state === 'unknown' ? 'Unknown' : 'False';
+  return [
+    condition('Ready', ready),
+    ...(state === 'going-on' || state === 'unknown' ? [condition('Reconciling', 'True')] : []),
+    ...(state === 'stalled' ? [condition('Stalled', 'True')] : []),
+  ];
+}
+
+/** The status of an object as it was last seen. */
+export function statusOf(object: KubeObject): {
+  readonly conditions?: readonly ObjectCondition[];
+  readonly lastHandledReconcileAt?: string;
+  readonly [field: string]: unknown;
+} {
+  return (object['status'] ?? {}) as { readonly conditions?: readonly ObjectCondition[] };
+}

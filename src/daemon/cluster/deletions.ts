@@ -1,0 +1,92 @@
+import type { EventRecorder, KubeTelling } from '../../kube/events.ts';
+import { isClusterError } from '../../kube/failure.ts';
+import type { KubeObject } from '../../kube/object.ts';
+import { resourceOf } from '../../manifest/resources.ts';
+import type { Engine } from '../engine.ts';
+import type { ClusterState } from './cluster.ts';
+import { FINALIZER, setFinalizer } from './finalizer.ts';
+import { localOf, nameIn } from './names.ts';
+
+/** Milliseconds before an object that was changed meanwhile is looked at again, and before one that could not be changed is. */
+const AGAIN = { changed: 300, failed: 10_000 } as const;
+/**
+ * Milliseconds that the deletion of a Sync waits for a platform that is down. Then the object goes: a namespace must not be held for ever by
+ * a machine that is gone. What was owned is tried on for as long as the Platform is configured.
+ */
+const PATIENCE = 600_000;
+
+export interface DeletionsParts {
+  readonly state: ClusterState;
+  readonly engine: Engine;
+  readonly recorder: EventRecorder;
+  /** Puts in force anew what the objects say. */
+  readonly lookAgain: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** Holds up the deletion of Syncs until what they own has been given up, and no longer than that can be hoped for. */
+export class Deletions {
+  readonly #parts: DeletionsParts;
+
+  constructor(parts: DeletionsParts) {
+    this.#parts = parts;
+  }
+
+  /** A Sync comes into force when its deletion can be held up: what it creates before could be left behind. */
+  async hold(): Promise<void> {
+    const { state } = this.#parts;
+    for (const object of state.objects('Sync').values()) {
+      const { finalizers = [], deletionTimestamp } = object.metadata;
+      if (deletionTimestamp !== undefined || finalizers.includes(FINALIZER)) continue;
+      if (state.judged.syncs.has(nameIn(object))) await this.#setFinalizer(object, true);
+    }
+  }
+
+  /** Lets Syncs go whose deletion has nothing more to wait for. */
+  async release(): Promise<void> {
+    const { state, recorder } = this.#parts;
+    for (const object of state.objects('Sync').values()) {
+      const { finalizers = [], deletionTimestamp } = object.metadata;
+      if (deletionTimestamp === undefined || !finalizers.includes(FINALIZER)) continue;
+      const farewell = this.#farewell(nameIn(object), Date.parse(deletionTimestamp));
+      if (farewell === undefined) continue;
+      recorder.tell(object, farewell);
+      await this.#setFinalizer(object, false);
+    }
+  }
+
+  #farewell(sync: string, since: number): KubeTelling | undefined {
+    const { roster, parts } = this.#parts.engine;
+    const targets = roster.targets().filter((target) => target.sync === sync);
+    const owned = parts.ledger.scopes().filter((scope) => scope.sync === sync && scope.owned > 0);
+    const count = owned.reduce((sum, scope) => sum + scope.owned, 0);
+    const about = { action: 'Delete' } as const;
+    if (targets.length === 0 && count === 0) {
+      const note = 'What it owned was given up as its deletionPolicy says.';
+      return { ...about, type: 'Normal', reason: 'GivenUp', note };
+    }
+    const left = `${count} object(s) on ${owned.map(({ platform }) => localOf(platform)).join(', ')} stay as they are`;
+    if (targets.length === 0)
+      return { ...about, type: 'Warning', reason: 'Orphaned', note: `The Platform is gone: ${left}.` };
+    const rest = since + PATIENCE - parts.timers.now();
+    if (rest <= 0) {
+      const note = `The platform could not be reached for ${PATIENCE / 60_000} minutes: ${left} until it can be.`;
+      return { ...about, type: 'Warning', reason: 'Orphaned', note };
+    }
+    parts.timers.after(rest, this.#parts.lookAgain);
+    return undefined;
+  }
+
+  async #setFinalizer(object: KubeObject, held: boolean): Promise<void> {
+    const { state, signal, engine, lookAgain } = this.#parts;
+    try {
+      await setFinalizer(state.client, resourceOf('Sync'), { object, held, signal });
+    } catch (error) {
+      if (signal.aborted || isClusterError(error, 'cluster-not-found')) return;
+      const changed = isClusterError(error, 'cluster-conflict');
+      const { log, timers } = engine.parts;
+      if (!changed) log.error('finalizer not set', { sync: nameIn(object), error });
+      timers.after(changed ? AGAIN.changed : AGAIN.failed, lookAgain);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import type { PassRecord } from '../../ledger/history.ts';
+import { STATUS_LIMITS } from '../../manifest/status-schema.ts';
+import { isoTime } from '../../report/status.ts';
+import type { SyncStatus } from '../../report/status.ts';
+import type { Stand } from './conditions.ts';
+
+/** How a Sync stands on one platform. */
+export interface TargetStanding {
+  readonly status: SyncStatus;
+  /** No pass has ended since the Sync was written as it is now. */
+  readonly pending: boolean;
+}
+
+const WORST = ['stalled', 'going-on', 'unknown', 'ready'] as const;
+
+/** How a Sync stands over all of its platforms: as on the one where it stands worst. */
+export function standOf(standings: readonly TargetStanding[]): Stand {
+  const each = standings.map(standOn);
+  const worst = WORST.map((state) => each.find((one) => one.state === state)).find((one) => one !== undefined);
+  return worst ?? { state: 'unknown', reason: 'Pending', message: 'It was read, and is about to be looked at.' };
+}
+
+function standOn({ status, pending }: TargetStanding): Stand {
+  if (pending) return { state: 'unknown', reason: 'Progressing', message: 'A pass is under way.' };
+  const is = (type: string): boolean =>
+    status.conditions.some((condition) => condition.type === type && condition.status === 'True');
+  const { reason = 'Pending', message = '' } = status.conditions.find(({ type }) => type === 'Ready') ?? {};
+  const state = is('Ready') ? 'ready' : is('Stalled') ? 'stalled' : 'going-on';
+  return { state, reason, message: state === 'ready' ? message : withFirst(message, status) };
+}
+
+/** The first of what a person has to look at: who asks for the condition only should not have to look further. */
+function withFirst(message: string, { problems, withheld, supply }: SyncStatus): string {
+  const problem = problems.find(({ severity }) => severity === 'error');
+  if (problem !== undefined) return `${message} First: ${problem.origin}: ${problem.message} ${problem.remedy}`;
+  const [held] = withheld;
+  if (held !== undefined) return `${message} First: ${held.key}: ${held.because} ${held.remedy}`;
+  const [lack] = supply;
+  return lack === undefined ? message : `${message} First: ${lack.key}: ${lack.message} ${lack.remedy}`;
+}
+
+/**
+ * What the status of a Sync holds beside its conditions. Lists are bounded; counts are whole. Times that every pass moves are not in it: a
+ * quiet pass writes nothing.
+ */
+export function detailsOf(
+  standings: readonly TargetStanding[],
+  history: readonly PassRecord[],
+): Readonly<Record<string, unknown>> {
+  const statuses = standings.map(({ status }) => status);
+  const [first] = statuses;
+  const counts = { owned: 0, changed: 0, drifted: 0, withheld: 0, problems: 0, supply: 0 };
+  for (const status of statuses) {
+    for (const name of Object.keys(counts) as (keyof typeof counts)[]) counts[name] += status.counts[name];
+  }
+  const lastChange = statuses.map((status) => status.lastChange ?? '').reduce((a, b) => (a > b ? a : b), '');
+  const on = <T extends object>(list: (status: SyncStatus) => readonly T[], most: number) =>
+    statuses.flatMap((status) => list(status).map((entry) => ({ platform: status.platform, ...entry }))).slice(0, most);
+  return {
+    ...(first?.revision === undefined ? {} : { revision: first.revision }),
+    ...(lastChange === '' ? {} : { lastChange }),
+    counts,
+    platforms: standings.slice(0, STATUS_LIMITS.platforms).map(platformOf),
+    problems: (first?.problems ?? []).slice(0, STATUS_LIMITS.problems),
+    withheld: on(({ withheld }) => withheld, STATUS_LIMITS.withheld),
+    supply: on(({ supply }) => supply, STATUS_LIMITS.supply),
+    inventory: on(({ inventory }) => inventory, STATUS_LIMITS.inventory),
+    history: history
+      .filter(({ counts: { applied = 0, failed = 0 } }) => applied + failed > 0)
+      .slice(0, STATUS_LIMITS.history)
+      .map(({ platform, revision, endedAt, result, counts: { applied = 0, failed = 0 } }) => ({
+        platform,
+        ...(revision === undefined ? {} : { revision }),
+        at: isoTime(endedAt),
+        result,
+        changed: applied,
+        failed,
+      })),
+  };
+}
+
+function platformOf(standing: TargetStanding) {
+  const { platform, revision, lastChange } = standing.status;
+  const { state, reason, message } = standOn(standing);
+  return {
+    platform,
+    ...(revision === undefined ? {} : { revision }),
+    ...(lastChange === undefined ? {} : { lastChange }),
+    ready: state === 'ready' ? 'True' : state === 'unknown' ? 'Unknown' : 'False',
+    reason,
+    message,
+  };
+}
