@@ -109,6 +109,13 @@ describe('A pass over service levels', () => {
     await office.quiet();
   });
 
+  it('refuses Integrations, whose code this version does not run (law 15)', async () => {
+    abilities = { executions: async () => ({ executions: [], cursor: '' }) };
+    office.commit(level({ selector: { kind: 'Integration' }, objectives: { dataQuality: '> 99%' } }), WORKFLOW);
+    expect(because(await office.pass())).to.include('runs no code of Integrations');
+    expect(office.ledger.serviceLevels.list()).to.deep.equal([]);
+  });
+
   it('deletes none while a manifest of the source cannot be read (law 3), and makes them anew when the ledger is lost (law 7)', async () => {
     office.commit(level(), WORKFLOW);
     await office.pass();
