@@ -9,7 +9,7 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "plumbline.serviceAccountName" . }}
-  automountServiceAccountToken: {{ .Values.rbac.create }}
+  automountServiceAccountToken: {{ or .Values.customResources.enabled (include "plumbline.leases" . | not | not) }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
   {{- with .Values.imagePullSecrets }}
@@ -35,6 +35,19 @@ spec:
   {{- with .Values.affinity }}
   affinity:
     {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if gt (.Values.replicas | int) 1 }}
+  {{- with .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- range . }}
+    - {{- toYaml . | nindent 6 }}
+      {{- if not (hasKey . "labelSelector") }}
+      labelSelector:
+        matchLabels:
+          {{- include "plumbline.selectorLabels" $ | nindent 10 }}
+      {{- end }}
+    {{- end }}
+  {{- end }}
   {{- end }}
   {{- with .Values.initContainers }}
   initContainers:
@@ -124,6 +137,16 @@ spec:
 - {name: PLUMBLINE_INSTALLATION, value: {{ .Values.installation | quote }}}
 - {name: PLUMBLINE_LISTEN, value: {{ printf "%s:%d" .Values.private.address (.Values.private.port | int) | quote }}}
 - {name: PLUMBLINE_LISTEN_HOOKS, value: {{ printf "%s:%d" .Values.private.address (.Values.hooks.port | int) | quote }}}
+- {name: PLUMBLINE_CUSTOM_RESOURCES, value: {{ ternary "auto" "off" .Values.customResources.enabled | quote }}}
+{{- with .Values.customResources.namespace }}
+- {name: PLUMBLINE_WATCH_NAMESPACE, value: {{ . }}}
+{{- end }}
+{{- if include "plumbline.leases" . }}
+- {name: PLUMBLINE_NAMESPACE, value: {{ .Release.Namespace }}}
+- {name: PLUMBLINE_SHARDS, value: {{ .Values.leases.shards | int | quote }}}
+- {name: PLUMBLINE_LEASE_DURATION, value: {{ .Values.leases.duration }}}
+- {name: PLUMBLINE_LEASE_RETRY, value: {{ .Values.leases.retry }}}
+{{- end }}
 {{- with .Values.hooks.trustedProxies }}
 - {name: PLUMBLINE_TRUST_PROXY, value: {{ join "," . | quote }}}
 {{- end }}
@@ -147,4 +170,9 @@ spec:
 {{- with .Values.caBundle -}}
 {{- if .existingConfigMap -}}{{ .existingConfigMap }}{{- else if .text -}}{{ include "plumbline.fullname" $ }}-authorities{{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Not empty when the pods share the platforms by Leases. */}}
+{{- define "plumbline.leases" -}}
+{{- if gt (.Values.leases.shards | int) 0 -}}yes{{- end -}}
 {{- end -}}

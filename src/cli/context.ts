@@ -22,6 +22,10 @@ export interface GlobalFlags {
   readonly kubeconfig: string;
   /** Empty: that of the kubeconfig's context, or of the pod. */
   readonly namespace: string;
+  /** Whether the cluster's custom resources configure the daemon. */
+  readonly customResources: 'auto' | 'off';
+  /** Empty: all. */
+  readonly watchNamespace: string;
   /** '0': no Leases. */
   readonly shards: string;
   readonly leaseDuration: string;

@@ -29,6 +29,8 @@ export const VARIABLES = {
   installation: 'PLUMBLINE_INSTALLATION',
   kubeconfig: 'PLUMBLINE_KUBECONFIG',
   namespace: 'PLUMBLINE_NAMESPACE',
+  customResources: 'PLUMBLINE_CUSTOM_RESOURCES',
+  watchNamespace: 'PLUMBLINE_WATCH_NAMESPACE',
   shards: 'PLUMBLINE_SHARDS',
   leaseDuration: 'PLUMBLINE_LEASE_DURATION',
   leaseRetry: 'PLUMBLINE_LEASE_RETRY',

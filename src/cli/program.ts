@@ -125,6 +125,22 @@ export function createProgram(context: Context): Command {
     )
     .addOption(
       global(
+        'customResources',
+        '--custom-resources <when>',
+        "auto: the daemon works by the cluster's Platform, Sync and Plugin objects, where a cluster is named or this is a pod; off: by files only",
+        'auto',
+      ).choices(['auto', 'off']),
+    )
+    .addOption(
+      global(
+        'watchNamespace',
+        '--watch-namespace <name>',
+        'the only namespace whose custom resources count; all when empty',
+        '',
+      ),
+    )
+    .addOption(
+      global(
         'shards',
         '--shards <number>',
         'parts that replicas divide the platforms into, each held by one replica through a Lease; 0: one process, no cluster',

@@ -12,29 +12,41 @@ export const registerStart: Register = (program, context) => {
   const command = program
     .command('start')
     .description('run the daemon: keep the platforms as git says until it is stopped')
-    .option('--kubeconfig <file>', 'work by the custom resources of this cluster; in a pod, those of its own')
-    .option('--context <name>', 'context of the kubeconfig; its current one when absent')
-    .option('--watch-namespace <name>', 'only custom resources of this namespace count; all when absent');
+    .option('--context <name>', 'context of the kubeconfig whose custom resources count; its current one when absent');
   command.action(async () => {
-    const cluster = clusterOf(command.opts<ClusterFlags>(), context);
-    const options = { ...daemonOptions(globalFlags(command), context), ...(cluster === undefined ? {} : { cluster }) };
+    const flags = globalFlags(command);
+    const cluster = clusterOf(flags, command.opts<{ readonly context?: string }>(), context);
+    const options = { ...daemonOptions(flags, context), ...(cluster === undefined ? {} : { cluster }) };
     context.exit(await runUntilStopped(() => startDaemon(options)));
   });
 };
 
-interface ClusterFlags {
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly watchNamespace?: string;
-}
-
-/** The cluster that was named, or the one that this process is a pod of; undefined on a machine of its own. */
-function clusterOf(flags: ClusterFlags, { environment }: Context): ClusterSettings | undefined {
-  if (flags.kubeconfig !== undefined || inCluster({ environment: environment.variables })) return flags;
-  if (flags.context === undefined && flags.watchNamespace === undefined) return undefined;
-  throw new ReconcilerError('--context and --watch-namespace are about a cluster, and none is named', 'never', {
-    remedy: 'Name it with --kubeconfig, or run plumbline as a pod.',
-  });
+/** The cluster that was named, or the one that this process is a pod of; undefined where custom resources do not count. */
+function clusterOf(
+  { kubeconfig, customResources, watchNamespace }: GlobalFlags,
+  { context }: { readonly context?: string },
+  { environment }: Context,
+): ClusterSettings | undefined {
+  const named = kubeconfig !== '' || inCluster({ environment: environment.variables });
+  if (customResources !== 'off' && named) {
+    return {
+      ...(kubeconfig === '' ? {} : { kubeconfig }),
+      ...(context === undefined ? {} : { context }),
+      ...(watchNamespace === '' ? {} : { watchNamespace }),
+    };
+  }
+  if (context === undefined && watchNamespace === '') return undefined;
+  const remedy =
+    customResources === 'off'
+      ? 'Leave them out, or let --custom-resources be auto.'
+      : 'Name it with --kubeconfig, or run plumbline as a pod.';
+  throw new ReconcilerError(
+    '--context and --watch-namespace are about custom resources, and none count here',
+    'never',
+    {
+      remedy,
+    },
+  );
 }
 
 export function daemonOptions(flags: GlobalFlags, { environment }: Context): DaemonOptions {

@@ -19,7 +19,10 @@ export const PERMISSIONS: {
    * it is followed, and nothing is asked at rest.
    */
   readonly secrets: readonly PolicyRule[];
-  /** In the daemon's own namespace. */
+  /**
+   * In the daemon's own namespace, where it shares platforms with others by Leases. Replicas come and go and Syncs are many: names are
+   * not known beforehand, but for those of `patch`, whose objects `update` reaches anyhow.
+   */
   readonly own: readonly PolicyRule[];
 } = {
   watched: [
@@ -31,5 +34,13 @@ export const PERMISSIONS: {
     { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] },
   ],
   secrets: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'watch'] }],
-  own: [],
+  own: [
+    {
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+    },
+    // Inventories and suspensions.
+    { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'create', 'update', 'patch', 'delete'] },
+  ],
 };

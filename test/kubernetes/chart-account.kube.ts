@@ -8,6 +8,7 @@ import { startCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 
 const HOME = 'home';
+const FILES = { 'customResources.enabled': false };
 const { watched, secrets, own } = PERMISSIONS;
 
 describe("the chart's ServiceAccount", function () {
@@ -50,25 +51,37 @@ describe("the chart's ServiceAccount", function () {
     return all.filter((right) => !basic.includes(right));
   };
 
-  it('may do nothing beyond what every account may, unless it is given rights', async () => {
-    await install({});
+  const hasToken = async (values: Values): Promise<boolean> =>
+    podTemplateOf((await render(cluster, values)).objects).spec.automountServiceAccountToken;
+
+  it('may do nothing beyond what every account may, and has no token, when the pod asks the API server nothing', async () => {
+    await install({ ...FILES, 'leases.shards': 0 });
     for (const namespace of [HOME, 'team']) expect(await granted(namespace)).to.deep.equal([]);
-    const { spec } = podTemplateOf((await render(cluster, {})).objects);
-    expect(spec).to.have.property('automountServiceAccountToken', false);
+    expect(await hasToken({ ...FILES, 'leases.shards': 0 })).to.equal(false);
+  });
+
+  it('may do what Leases take in its own namespace, and nothing elsewhere', async () => {
+    await install(FILES);
+    expect(await granted(HOME)).to.have.members(spread(own));
+    expect(await granted('team')).to.deep.equal([]);
+    expect(await hasToken(FILES)).to.equal(true);
+    await install({ ...FILES, 'rbac.create': false });
+    expect(await granted(HOME)).to.deep.equal([]);
+    expect(await hasToken({ ...FILES, 'rbac.create': false }), 'rights may be granted by hand').to.equal(true);
   });
 
   it('may do everywhere exactly what the daemon declares', async () => {
-    await install({ 'rbac.create': true });
+    await install({});
     expect(await granted(HOME)).to.have.members(spread([...watched, ...secrets, ...own]));
     expect(await granted('team')).to.have.members(spread([...watched, ...secrets]));
   });
 
-  it('is kept to the namespaces that are named, and to the Secrets of those that are named for them', async () => {
-    await install({ 'rbac.create': true, 'rbac.namespaces': ['team'] });
+  it('is kept to the namespace that is named, and to the Secrets of those that are named for them', async () => {
+    await install({ 'customResources.namespace': 'team' });
     expect(await granted(HOME)).to.have.members(spread(own));
     expect(await granted('team')).to.have.members(spread([...watched, ...secrets]));
     expect(await granted('other')).to.deep.equal([]);
-    await install({ 'rbac.create': true, 'rbac.secretNamespaces': [HOME] });
+    await install({ 'rbac.secretNamespaces': [HOME] });
     expect(await granted(HOME)).to.have.members(spread([...watched, ...secrets, ...own]));
     expect(await granted('team')).to.have.members(spread(watched));
   });

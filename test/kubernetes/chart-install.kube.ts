@@ -1,16 +1,16 @@
-import { execFile, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { CHART, podTemplateOf } from './chart.ts';
+import { startNodeRed } from '../drivers/node-red/server.ts';
+import { CHART } from './chart.ts';
 import type { KubeObject, Values } from './chart.ts';
 import { startCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
+import { eventually } from './eventually.ts';
+import { startPod } from './pod.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const NAMESPACE = 'home';
@@ -31,12 +31,25 @@ const DOCUMENTS = [
   },
 ];
 
+const WORKFLOW = [
+  'apiVersion: plumbline.dev/v1alpha1',
+  'kind: Workflow',
+  'metadata: { name: orders }',
+  'spec: { definitionFrom: { file: orders.json } }',
+  '',
+].join('\n');
+
+interface Lease {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly holderIdentity?: string };
+}
+
 describe('the chart, installed', function () {
   this.timeout(300_000);
   let cluster: Cluster;
   let folder = '';
   before(async () => {
-    cluster = await startCluster();
+    cluster = await startCluster({ audit: true });
     await cluster.kubectl(['create', 'namespace', NAMESPACE]);
     folder = mkdtempSync(join(tmpdir(), 'plumbline-chart-'));
   });
@@ -68,11 +81,11 @@ describe('the chart, installed', function () {
     const before = await keys();
     expect(Buffer.from(before?.['hash.key'] ?? '', 'base64')).to.have.length(32);
     expect(Buffer.from(before?.['token'] ?? '', 'base64').toString()).to.match(/^[A-Za-z0-9]{43}$/);
-    await helm('upgrade', CHART, { 'crds.enabled': true });
+    await helm('upgrade', CHART);
     expect(await keys()).to.deep.equal(before);
     const at = await generation('deployment');
-    await helm('upgrade', CHART, { 'crds.enabled': true });
-    await helm('upgrade', CHART, { 'crds.enabled': true, 'configuration.documents': DOCUMENTS });
+    await helm('upgrade', CHART);
+    await helm('upgrade', CHART, { 'configuration.documents': DOCUMENTS });
     expect(await generation('deployment'), 'the configuration is read again without a restart').to.equal(at);
     expect(await keys()).to.deep.equal(before);
   });
@@ -82,16 +95,82 @@ describe('the chart, installed', function () {
       'configuration.documents': DOCUMENTS,
       'private.address': '127.0.0.1',
     });
-    const { metrics, status, exitCode } = await runAsPod(await get('deployment', 'plumbline'), {
-      folder,
-      files: {
-        '/etc/plumbline': (await get('configmap', 'plumbline')).data ?? {},
-        '/etc/plumbline-keys': decoded((await keys()) ?? {}),
-      },
-    });
-    expect(metrics).to.include('plumbline_build_info');
+    await using pod = await startPod(cluster, 'deployment/plumbline', { namespace: NAMESPACE, folder });
+    expect(await (await pod.ask('/metrics')).text()).to.include('plumbline_build_info');
+    const status = (await (await pod.ask('/api/v1/status')).json()) as { syncs: readonly { sync: string }[] };
     expect(status.syncs.map(({ sync }) => sync)).to.deep.equal(['plant']);
-    expect(exitCode).to.equal(0);
+    expect(await pod.stop()).to.equal(0);
+    expect(cluster.denied()).to.deep.equal([]);
+  });
+
+  it('shares the platforms among pods: one writes, and another takes over as in a rolling update', async () => {
+    await using nodeRed = await startNodeRed().then((server) => ({
+      ...server,
+      [Symbol.asyncDispose]: () => server.stop(),
+    }));
+    const flows = join(folder, 'flows');
+    mkdirSync(flows);
+    const commit = (name: string): void => {
+      const tab = { id: 'a1', type: 'tab', label: 'orders' };
+      const note = { id: 'a2', z: 'a1', type: 'comment', name, wires: [] };
+      writeFileSync(join(flows, 'orders.json'), JSON.stringify([tab, note]));
+      writeFileSync(join(flows, 'orders.yaml'), WORKFLOW);
+    };
+    const notes = async (): Promise<readonly unknown[]> =>
+      ((await (await fetch(`${nodeRed.url}/flows`)).json()) as readonly { name?: string }[]).map(({ name }) => name);
+    commit('first');
+    await helm('upgrade', CHART, {
+      replicas: 2,
+      'customResources.enabled': false,
+      'leases.duration': '6s',
+      'leases.retry': '1s',
+      'configuration.documents': [
+        { ...DOCUMENTS[0], spec: { driver: 'node-red', url: nodeRed.url } },
+        { ...DOCUMENTS[1], spec: { source: { folder: { path: flows } }, platform: 'plant', interval: '1s' } },
+      ],
+    });
+    const start = () => startPod(cluster, 'deployment/plumbline', { namespace: NAMESPACE, folder });
+    await using first = await start();
+    await using second = await start();
+    const held = async (): Promise<readonly string[]> => {
+      const { items } = await get<{ readonly items: readonly Lease[] }>('leases');
+      return items.flatMap(({ metadata, spec }) =>
+        metadata.name.includes('-of-4') && spec.holderIdentity !== undefined ? [spec.holderIdentity] : [],
+      );
+    };
+    await eventually(async () => expect(await notes()).to.include('first'));
+    await eventually(async () => {
+      const holders = await held();
+      expect(holders).to.have.lengthOf(4);
+      expect(new Set(holders).size, 'each has its share').to.equal(2);
+    });
+    expect(await first.stop()).to.equal(0);
+    await eventually(async () => {
+      const holders = await held();
+      expect(holders).to.have.lengthOf(4);
+      expect(new Set(holders).size).to.equal(1);
+    });
+    commit('second');
+    await eventually(async () => expect(await notes()).to.include('second'));
+    expect(await notes()).to.not.include('first');
+    expect(await second.stop()).to.equal(0);
+    expect(await held(), 'released when it ends').to.deep.equal([]);
+    expect(cluster.denied()).to.deep.equal([]);
+  });
+
+  it('changes between Leases and none', async () => {
+    const files = { 'customResources.enabled': false };
+    await helm('upgrade', CHART, { ...files, replicas: 3 });
+    expect(await names('poddisruptionbudgets,roles')).to.deep.equal([
+      'PodDisruptionBudget/plumbline',
+      'Role/plumbline',
+    ]);
+    await helm('upgrade', CHART, { ...files, 'leases.shards': 0 });
+    expect(await names('poddisruptionbudgets,roles')).to.deep.equal([]);
+    await using pod = await startPod(cluster, 'deployment/plumbline', { namespace: NAMESPACE, folder });
+    expect(await pod.stop()).to.equal(0);
+    await helm('upgrade', CHART, { ...files, 'leases.shards': 2 });
+    expect(await names('poddisruptionbudgets,roles')).to.deep.equal(['Role/plumbline']);
   });
 
   it('changes its state to a volume and back', async () => {
@@ -103,7 +182,7 @@ describe('the chart, installed', function () {
   });
 
   it('leaves behind what is precious when it is uninstalled, and finds it again', async () => {
-    await helm('upgrade', CHART, { 'crds.enabled': true });
+    await helm('upgrade', CHART);
     await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
     const [platform] = DOCUMENTS;
     await cluster.kubectl(['apply', '-n', NAMESPACE, '-f', '-'], JSON.stringify(platform));
@@ -111,10 +190,10 @@ describe('the chart, installed', function () {
     await uninstall();
     expect(await names('platforms.plumbline.dev')).to.deep.equal(['Platform/plant']);
     const left = await names(
-      'secrets,configmaps,deployments,statefulsets,services,networkpolicies,serviceaccounts,ingresses',
+      'secrets,configmaps,deployments,statefulsets,services,networkpolicies,serviceaccounts,ingresses,roles,rolebindings,poddisruptionbudgets',
     );
-    expect(left).to.deep.equal(['Secret/plumbline-keys']);
-    await helm('install', CHART, { 'crds.enabled': true });
+    expect(left.filter((name) => !name.includes('-inventory-'))).to.deep.equal(['Secret/plumbline-keys']);
+    await helm('install', CHART);
     expect(await keys()).to.deep.equal(before);
     await uninstall();
   });
@@ -133,61 +212,4 @@ async function previousChart(folder: string): Promise<string> {
   await run('git', ['archive', '--output', archive, of, 'helm'], { cwd: ROOT });
   await run('tar', ['-xf', archive, '-C', folder]);
   return join(folder, 'helm');
-}
-
-function decoded(data: Readonly<Record<string, string>>): Readonly<Record<string, Buffer>> {
-  return Object.fromEntries(Object.entries(data).map(([name, text]) => [name, Buffer.from(text, 'base64')]));
-}
-
-type Files = Readonly<Record<string, Readonly<Record<string, string | Buffer>>>>;
-
-interface Observed {
-  readonly metrics: string;
-  readonly status: { readonly syncs: readonly { readonly sync: string }[] };
-  readonly exitCode: number | null;
-}
-
-/** Runs the program as the container of a workload would run, with its mounts in a folder, and looks at it as a probe and a caller do. */
-async function runAsPod(
-  workload: KubeObject,
-  { folder, files }: { readonly folder: string; readonly files: Files },
-): Promise<Observed> {
-  const { spec } = podTemplateOf([workload]);
-  const [container] = spec.containers;
-  const at = (path: string): string => join(folder, 'root', path);
-  for (const { mountPath } of container?.volumeMounts ?? []) mkdirSync(at(mountPath), { recursive: true });
-  for (const [path, entries] of Object.entries(files))
-    for (const [name, content] of Object.entries(entries))
-      writeFileSync(join(at(path), name), content, { mode: 0o440 });
-  const env = Object.fromEntries(
-    (container?.env ?? []).map(({ name, value = '' }) => [name, value.startsWith('/') ? at(value) : value]),
-  );
-  const args = ['--disable-warning=ExperimentalWarning', join(ROOT, 'src', 'main.ts'), ...(container?.args ?? [])];
-  const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'], ...env, PLUMBLINE_LISTEN: '127.0.0.1:0', PLUMBLINE_LISTEN_HOOKS: '127.0.0.1:0' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const exited = once(child, 'exit');
-  const url = await addressOf(child);
-  const token = files['/etc/plumbline-keys']?.['token']?.toString() ?? '';
-  const ask = (path: string): Promise<Response> =>
-    fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
-  const metrics = await (await ask('/metrics')).text();
-  const status = (await (await ask('/api/v1/status')).json()) as Observed['status'];
-  child.kill('SIGTERM');
-  await exited;
-  return { metrics, status, exitCode: child.exitCode };
-}
-
-async function addressOf(child: ChildProcess): Promise<string> {
-  let said = '';
-  const heard = (chunk: Buffer): void => void (said += chunk.toString());
-  child.stdout?.on('data', heard);
-  child.stderr?.on('data', heard);
-  while (child.exitCode === null) {
-    const url = /"daemon started","url":"([^"]+)"/.exec(said)?.[1];
-    if (url !== undefined && (await fetch(`${url}/readyz`)).status === 200) return url;
-    await pause(100);
-  }
-  throw new Error(`it ended: ${said}`);
 }

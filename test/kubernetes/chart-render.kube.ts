@@ -28,6 +28,8 @@ const CONTAINER = {
   },
 };
 
+const FILES = { 'customResources.enabled': false };
+
 /** Every switch: values of which exactly one is taken, the first being the chart's default. */
 const SWITCHES: readonly (readonly Values[])[] = [
   [
@@ -41,11 +43,28 @@ const SWITCHES: readonly (readonly Values[])[] = [
   ],
   [
     {},
-    { 'rbac.create': true },
-    { 'rbac.create': true, 'rbac.namespaces': ['default', 'other'], 'rbac.secretNamespaces': ['other'] },
-    { 'rbac.create': true, 'rbac.secretNamespaces': ['restricted'] },
+    { 'customResources.namespace': 'other', 'rbac.secretNamespaces': ['other'] },
+    { 'rbac.secretNamespaces': ['restricted'] },
+    { 'rbac.create': false },
+    { 'leases.shards': 0 },
+    { 'leases.duration': '1m', 'leases.retry': '500ms' },
+    { ...FILES, replicas: 2 },
+    { ...FILES, replicas: 3, 'podDisruptionBudget.enabled': false, topologySpreadConstraints: [] },
+    {
+      ...FILES,
+      replicas: 3,
+      'podDisruptionBudget.maxUnavailable': '50%',
+      topologySpreadConstraints: [
+        {
+          maxSkew: 2,
+          topologyKey: 'rack',
+          whenUnsatisfiable: 'DoNotSchedule',
+          labelSelector: { matchLabels: { a: 'b' } },
+        },
+      ],
+    },
   ],
-  [{}, { 'crds.enabled': true }, { 'crds.enabled': true, 'crds.keep': false }],
+  [{}, { 'crds.enabled': false }, { 'crds.keep': false }],
   [
     {},
     { 'persistence.enabled': true },
@@ -307,6 +326,11 @@ describe('the chart, rendered', () => {
       const twice = { [`${part}.text`]: 'x', [`${part}.existingConfigMap`]: 'mine' };
       expect(await refusal(twice)).to.include(`${part}.text and ${part}.existingConfigMap are both set`);
     }
+    expect(await refusal({ ...FILES, replicas: 2, 'leases.shards': 0 })).to.include(
+      'Set leases.shards to the number of replicas',
+    );
+    expect(await refusal({ replicas: 2 })).to.include('each replica would write the status of every object');
+    expect(await refusal({ ...FILES, 'customResources.namespace': 'x' })).to.include('no custom resources count');
     expect(await refusal({ 'ingress.enabled': true })).to.include('ingress.hosts={plumbline.example.com}');
   });
 
@@ -320,6 +344,19 @@ describe('the chart, rendered', () => {
     };
     expect([...(await keep({}))]).to.deep.equal(['keep']);
     expect([...(await keep({ 'crds.keep': false }))]).to.deep.equal([undefined]);
+  });
+
+  it('counts the pods of the release where they are spread, unless a constraint says which', async () => {
+    const selectors = async (values: Values) => {
+      const { spec } = podTemplateOf((await render(cluster, values)).objects);
+      return (spec.topologySpreadConstraints ?? []).map(({ labelSelector }) => labelSelector.matchLabels);
+    };
+    const release = { 'app.kubernetes.io/name': 'plumbline', 'app.kubernetes.io/instance': 'test' };
+    expect(await selectors({})).to.deep.equal([]);
+    expect(await selectors({ ...FILES, replicas: 2 })).to.deep.equal([release, release]);
+    const labelSelector = { matchLabels: { a: 'b' } };
+    const own = [{ maxSkew: 1, topologyKey: 'rack', whenUnsatisfiable: 'ScheduleAnyway', labelSelector }];
+    expect(await selectors({ ...FILES, replicas: 2, topologySpreadConstraints: own })).to.deep.equal([{ a: 'b' }]);
   });
 
   it('hands every dashboard to Grafana as it is', async () => {

@@ -27,12 +27,22 @@ interface Container {
   readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
 }
 
+interface Volume {
+  readonly name: string;
+  readonly configMap?: { readonly name: string };
+  readonly secret?: { readonly secretName: string };
+}
+
 interface PodTemplate {
   readonly metadata: { readonly labels: Readonly<Record<string, string>> };
   readonly spec: {
     readonly serviceAccountName: string;
+    readonly automountServiceAccountToken: boolean;
     readonly containers: readonly Container[];
-    readonly volumes: readonly { readonly name: string }[];
+    readonly volumes: readonly Volume[];
+    readonly topologySpreadConstraints?: readonly {
+      readonly labelSelector: { readonly matchLabels: Readonly<Record<string, string>> };
+    }[];
   };
 }
 

@@ -40,10 +40,15 @@ export interface Cluster extends AsyncDisposable {
   stopApiServer(): Promise<void>;
   /** What the API server printed. */
   log(): string;
+  /** Requests of ServiceAccounts that were answered 403, each as "account verb path". @throws Error unless the cluster keeps an audit */
+  denied(): readonly string[];
 }
 
-/** Starts a control plane of its own. @throws Error with the end of its output. */
-export async function startCluster(): Promise<Cluster> {
+/**
+ * Starts a control plane of its own. `audit`: it writes down what ServiceAccounts ask and what they are answered.
+ * @throws Error with the end of its output.
+ */
+export async function startCluster({ audit = false } = {}): Promise<Cluster> {
   const programs = await installKubernetes();
   const folder = mkdtempSync(join(tmpdir(), 'plumbline-cluster-'));
   const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
@@ -60,7 +65,8 @@ export async function startCluster(): Promise<Cluster> {
   const log = (): string => readFileSync(join(folder, 'log'), 'utf8');
   const etcd = start(programs.etcd, etcdArguments(folder, etcdPort, peerPort));
   const startServer = async (): Promise<ChildProcess> => {
-    const child = start(programs.apiServer, serverArguments(files, etcdPort, port));
+    const args = [...serverArguments(files, etcdPort, port), ...(audit ? auditArguments(folder) : [])];
+    const child = start(programs.apiServer, args);
     try {
       await ready(url, token, { children: [child, etcd], log });
     } catch (error) {
@@ -89,6 +95,7 @@ export async function startCluster(): Promise<Cluster> {
       config,
       log,
       kubectl,
+      denied: () => deniedIn(readFileSync(join(folder, AUDIT), 'utf8')),
       helm: (args) => command(programs.helm, ['--kubeconfig', kubeconfig, ...args]),
       kubeconfigOf: async ({ namespace, name, seconds = 3600 }) => {
         const granted = await kubectl(['create', 'token', name, '-n', namespace, `--duration=${seconds}s`]);
@@ -109,6 +116,29 @@ export async function startCluster(): Promise<Cluster> {
     await dispose();
     throw error;
   }
+}
+
+const AUDIT = 'audit.log';
+
+function auditArguments(folder: string): readonly string[] {
+  const policy = join(folder, 'audit.yaml');
+  const rules = [{ level: 'Metadata', userGroups: ['system:serviceaccounts'] }, { level: 'None' }];
+  const document = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'], rules };
+  writeFileSync(policy, JSON.stringify(document));
+  return [`--audit-policy-file=${policy}`, `--audit-log-path=${join(folder, AUDIT)}`, '--audit-log-mode=blocking'];
+}
+
+function deniedIn(audit: string): readonly string[] {
+  return audit.split('\n').flatMap((line) => {
+    if (line === '') return [];
+    const { user, verb, requestURI, responseStatus } = JSON.parse(line) as {
+      readonly user: { readonly username: string };
+      readonly verb: string;
+      readonly requestURI: string;
+      readonly responseStatus?: { readonly code: number };
+    };
+    return responseStatus?.code === 403 ? [`${user.username} ${verb} ${requestURI}`] : [];
+  });
 }
 
 interface Files {
@@ -213,6 +243,8 @@ async function command(program: string, args: readonly string[], input?: string)
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  // Who ends without reading it has not failed: the exit code tells.
+  child.stdin.on('error', () => undefined);
   child.stdin.end(input ?? '');
   const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
   if (code !== 0) throw new Error(`${args.slice(2).join(' ')} failed (${code}): ${said}${output}`);
