@@ -74,6 +74,8 @@ export class Engine implements AsyncDisposable {
   onConfigured: () => void = () => undefined;
   /** The same for who writes statuses elsewhere. */
   onReported: (target: Target, report: PassReport) => void = () => undefined;
+  /** Told when platforms became this replica's, or are not any more. */
+  onHeldChanged: () => void = () => undefined;
   readonly #triggers = new Map<string, { readonly source: Source; readonly triggers: SyncTriggers }>();
 
   /** Use `Engine.open`. */

@@ -89,6 +89,14 @@ export class Roster {
     return this.#syncs.get(name)?.sync;
   }
 
+  /** Syncs whose source are custom resources, by name. */
+  cluster(): readonly Sync[] {
+    return [...this.#syncs.values()]
+      .map(({ sync }) => sync)
+      .filter(({ spec }) => spec.source.cluster !== undefined)
+      .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  }
+
   /** The source of each Sync, for its triggers. */
   sources(): readonly { readonly name: string; readonly source: Source; readonly schedule?: string }[] {
     return [...this.#syncs].map(([name, { source, sync }]) => ({

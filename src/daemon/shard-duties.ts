@@ -31,7 +31,11 @@ export class ShardDuties implements ShardKeeper {
     await this.#engine.shardsChanged();
     await this.#state?.inventory.tidy(isOurs);
     // What was remembered of the platform is from a time when somebody else has written since.
-    for (const target of roster.targets()) if (isOurs(target.platform)) target.memory.forget();
+    for (const target of roster.targets()) {
+      if (!isOurs(target.platform)) continue;
+      target.memory.forget();
+      if (target.terms.retire === undefined) target.progress.attempted = false;
+    }
   }
 
   lose(isTheirs: (platform: string) => boolean): void {
@@ -39,6 +43,7 @@ export class ShardDuties implements ShardKeeper {
     const reason = new ReconcilerError('The Lease of the shard is held no more.', 'backoff', { code: 'not-holder' });
     queue.abort(reason, isTheirs);
     this.#engine.watchSources();
+    this.#engine.onHeldChanged();
     void platforms.release(isTheirs).catch((error: unknown) => parts.log.warn('platforms not released', { error }));
   }
 
@@ -67,6 +72,7 @@ export class ShardDuties implements ShardKeeper {
   ready(isOurs: (platform: string) => boolean): void {
     this.#engine.watchSources();
     for (const target of this.#engine.roster.targets()) if (isOurs(target.platform)) this.#engine.wake(target, 'start');
+    this.#engine.onHeldChanged();
   }
 }
 

@@ -187,7 +187,7 @@ interface Opened {
 }
 
 async function openShards(
-  { replicas, installation, environment, version, keysDir }: ServiceOptions,
+  { replicas, installation, environment, version, keysDir, cluster }: ServiceOptions,
   { opened, log, metrics, ledger }: Opened,
 ): Promise<{ readonly shards?: Shards; readonly state?: SharedState }> {
   if (replicas === undefined) return {};
@@ -197,9 +197,16 @@ async function openShards(
       remedy: 'Mount one Secret with hash.key and token for all of them, and name its folder with --keys-dir.',
     });
   }
-  const { kubeconfig, namespace, ...terms } = replicas;
+  const { kubeconfig = cluster?.kubeconfig, namespace, ...terms } = replicas;
+  // The Leases lie in the cluster whose custom resources count: in another one they would tell nobody.
+  const context = cluster?.kubeconfig === kubeconfig ? cluster?.context : undefined;
   const client = opened.use(
-    await KubeClient.open({ ...(kubeconfig === undefined ? {} : { kubeconfig }), environment, version }),
+    await KubeClient.open({
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      ...(context === undefined ? {} : { context }),
+      environment,
+      version,
+    }),
   );
   const place = { installation, namespace: namespace ?? client.namespace };
   const shards = opened.use(new Shards(client, { ...terms, ...place }, { log, metrics }));

@@ -141,10 +141,13 @@ export class KubeClient implements AsyncDisposable {
     return this.#apply(pathOf(resource, object.metadata), object, options);
   }
 
-  /** As `apply`, for the status: `status` is all of it that is ours. Does not create the object. */
+  /**
+   * As `apply`, for the status: `status` is all of it that is ours. Does not create the object.
+   * @throws `cluster-conflict` when a resourceVersion is given and the object has another one.
+   */
   async applyStatus(
     resource: Resource,
-    name: KubeName,
+    name: KubeName & { readonly resourceVersion?: string },
     status: Readonly<Record<string, unknown>>,
     options: CallOptions,
   ): Promise<KubeObject> {

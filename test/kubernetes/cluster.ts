@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
+import { auditedIn } from './audit.ts';
+import type { Audited } from './audit.ts';
 import { installKubernetes } from './install.ts';
 import type { Programs } from './install.ts';
 
@@ -42,6 +44,8 @@ export interface Cluster extends AsyncDisposable {
   log(): string;
   /** Requests of ServiceAccounts that were answered 403, each as "account verb path". @throws Error unless the cluster keeps an audit */
   denied(): readonly string[];
+  /** Everything that ServiceAccounts asked, a watch as soon as it is open. @throws Error unless the cluster keeps an audit */
+  requests(): readonly Audited[];
 }
 
 /**
@@ -96,6 +100,7 @@ export async function startCluster({ audit = false } = {}): Promise<Cluster> {
       log,
       kubectl,
       denied: () => deniedIn(readFileSync(join(folder, AUDIT), 'utf8')),
+      requests: () => auditedIn(readFileSync(join(folder, AUDIT), 'utf8')),
       helm: (args) => command(programs.helm, ['--kubeconfig', kubeconfig, ...args]),
       kubeconfigOf: async ({ namespace, name, seconds = 3600 }) => {
         const granted = await kubectl(['create', 'token', name, '-n', namespace, `--duration=${seconds}s`]);

@@ -3,31 +3,31 @@ import type { KubeObject } from '../../kube/object.ts';
 import { nameOf } from '../../kube/object.ts';
 import { namespaceOf } from '../../manifest/cluster-name.ts';
 import { resourceOf } from '../../manifest/resources.ts';
-import type { ConfigurationKind } from '../../manifest/schemas.ts';
 import type { Scope } from '../../ledger/ownership.ts';
 import type { PassReport } from '../../report/pass-report.ts';
 import type { Telling } from '../../report/situations.ts';
 import type { Engine } from '../engine.ts';
 import type { Target } from '../target.ts';
-import { CONFIGURATION_KINDS } from './cluster.ts';
 import type { ClusterChange, ClusterState } from './cluster.ts';
-import { conditionsOf, statusOf } from './conditions.ts';
-import type { Stand } from './conditions.ts';
+import { statusOf } from './conditions.ts';
 import { DesiredStatuses } from './desired-status.ts';
 import { Deletions } from './deletions.ts';
 import { localOf, nameIn } from './names.ts';
+import { ObjectStatuses } from './object-statuses.ts';
 import { PlatformHealth } from './platform-health.ts';
 import { StatusWriter } from './status-writer.ts';
-import { detailsOf, standOf } from './sync-status.ts';
 import { tellingOf } from './telling.ts';
 
 /** Whoever writes another value than the last one asks for a pass now. */
 const RECONCILE_REQUESTED = 'plumbline.dev/reconcile-requested-at';
 /** Milliseconds of quiet before what changed is put in force: appliers write many objects in a row. */
 const SETTLE = 50;
+/** Milliseconds before what was changed by somebody else meanwhile is told anew. */
+const OVERTAKEN = 300;
+
 /**
- * Keeps the engine's configuration as the custom resources say, and their statuses, Events and finalizers as the engine stands. Every status is made
- * in one place, from how things stand now, and written when it differs.
+ * Keeps the engine's configuration as the custom resources say, and their statuses, Events and finalizers as the engine stands. Where replicas
+ * share the platforms, each object is one's to write (`anchorOf`).
  */
 export class Controller implements AsyncDisposable {
   readonly #state: ClusterState;
@@ -35,11 +35,12 @@ export class Controller implements AsyncDisposable {
   readonly #writer: StatusWriter;
   readonly #recorder: EventRecorder;
   readonly #health: PlatformHealth;
+  readonly #statuses: ObjectStatuses;
   readonly #desired: DesiredStatuses;
   readonly #deletions: Deletions;
   readonly #ended = new AbortController();
-  /** What each status was last made of. */
-  readonly #inputs = new Map<string, string>();
+  /** Platforms that are this replica's, as far as was acted upon. */
+  #held: ReadonlySet<string> = new Set();
   /** Passes that were asked for by annotation and have not ended, by Sync. */
   readonly #requested = new Map<string, string>();
   #cancel: (() => void) | undefined;
@@ -55,6 +56,10 @@ export class Controller implements AsyncDisposable {
       timers,
       redact,
       onFault: (object, error) => log.warn('status not written', { kind: object.kind, name: nameOf(object), error }),
+      onOvertaken: (object) => {
+        this.#statuses.again(object);
+        timers.after(OVERTAKEN, () => this.#soon());
+      },
     });
     this.#recorder = new EventRecorder({
       client: state.client,
@@ -63,14 +68,22 @@ export class Controller implements AsyncDisposable {
       onFault: (error) => log.debug('event not written', { error }),
     });
     this.#health = new PlatformHealth(engine.platforms, this.#ended.signal);
+    this.#statuses = new ObjectStatuses({
+      state,
+      engine,
+      writer: this.#writer,
+      recorder: this.#recorder,
+      health: this.#health,
+    });
     this.#deletions = new Deletions({
       state,
       engine,
       recorder: this.#recorder,
+      isOurs: (object) => this.#statuses.isOurs(object),
       lookAgain: () => this.#soon(),
       signal: this.#ended.signal,
     });
-    this.#desired = new DesiredStatuses(state, this.#writer, () => timers.now());
+    this.#desired = new DesiredStatuses({ state, engine, writer: this.#writer });
   }
 
   /** Begins to follow the cluster; what stands is put in force and told. */
@@ -79,7 +92,8 @@ export class Controller implements AsyncDisposable {
     this.#state.onChange = (change) => this.#changed(change);
     this.#engine.onReported = (target, report) => this.#reported(target, report);
     this.#engine.reporter.onTold = (scope, events) => this.#tell(scope, events, (text) => secrets.redact(text));
-    for (const name of this.#engine.platforms.names()) this.#ask(name);
+    this.#engine.onHeldChanged = () => this.#soon();
+    for (const object of this.#state.objects('Sync').values()) this.#request(object);
     this.#soon();
   }
 
@@ -88,6 +102,7 @@ export class Controller implements AsyncDisposable {
     this.#ended.abort();
     this.#state.onChange = () => undefined;
     this.#engine.onReported = () => undefined;
+    this.#engine.onHeldChanged = () => undefined;
     await this.#working;
     await this.#recorder[Symbol.asyncDispose]();
     await this.#writer[Symbol.asyncDispose]();
@@ -103,7 +118,7 @@ export class Controller implements AsyncDisposable {
       change: { object, before, gone },
     } = change;
     this.#writer.seen(resourceOf(kind), object, gone);
-    if (gone) this.#inputs.delete(`${kind}/${nameOf(object)}`);
+    if (gone) this.#statuses.forget(object);
     if (!gone && kind === 'Sync') this.#request(object);
     if (gone || before === undefined || said(before) !== said(object)) this.#soon();
   }
@@ -146,26 +161,38 @@ export class Controller implements AsyncDisposable {
     for (const name of platforms.names()) {
       if (JSON.stringify(before.get(name)) !== JSON.stringify(platforms.get(name))) this.#ask(name);
     }
+    this.#askTaken();
     for (const name of before.keys()) if (platforms.get(name) === undefined) this.#health.forget(name);
     await this.#deletions.hold();
-    this.#tellAll();
+    this.#statuses.tellAll();
     await this.#deletions.release();
   }
 
+  #askTaken(): void {
+    const { platforms } = this.#engine;
+    const held = new Set(platforms.names().filter((name) => this.#engine.holds(name)));
+    for (const name of this.#held) if (!held.has(name)) this.#health.forget(name);
+    for (const name of held) if (!this.#held.has(name)) this.#ask(name);
+    this.#held = held;
+  }
+
+  /** What another replica holds is not asked from here. */
   #ask(platform: string): void {
+    if (!this.#engine.holds(platform)) return;
     this.#health.forget(platform);
-    void this.#health.ask(platform).then(() => this.#tellPlatform(platform));
+    void this.#health.ask(platform).then(() => this.#statuses.tellPlatform(platform));
   }
 
   #reported(target: Target, report: PassReport): void {
     const namespace = namespaceOf(target.sync);
-    if (this.#health.met(report)) this.#tellPlatform(target.platform);
+    if (this.#health.met(report)) this.#statuses.tellPlatform(target.platform);
     if (namespace === undefined) return;
     const object = this.#state.objects('Sync').get(`${namespace}/${localOf(target.sync)}`);
     if (object !== undefined) {
       const requested = this.#requested.get(target.sync);
+      if (requested !== undefined) this.#statuses.handled(target.sync, requested);
       this.#requested.delete(target.sync);
-      this.#tellSync(object, requested);
+      this.#statuses.tellSync(object);
       const sync = this.#engine.roster.syncNamed(target.sync);
       if (sync?.spec.source.cluster !== undefined) this.#desired.tell(namespace, sync, report);
     }
@@ -182,77 +209,7 @@ export class Controller implements AsyncDisposable {
     if (object === undefined) return;
     for (const event of events) this.#recorder.tell(object, tellingOf(event, redact));
   }
-
-  /** Statuses of all objects that are made of something else than before. */
-  #tellAll(): void {
-    for (const kind of CONFIGURATION_KINDS) {
-      for (const [id, object] of this.#state.objects(kind)) {
-        const name = nameIn(object);
-        const pending = this.#engine.roster
-          .ofSync(name)
-          .map(({ platform, progress }) => [platform, progress.attempted]);
-        const refusal = this.#state.judged.refusals.get(`${kind}/${id}`)?.message;
-        const { generation, uid, deletionTimestamp } = object.metadata;
-        const input = JSON.stringify([uid, generation, deletionTimestamp, refusal, kind === 'Sync' ? pending : 0]);
-        if (this.#inputs.get(`${kind}/${id}`) === input) continue;
-        this.#inputs.set(`${kind}/${id}`, input);
-        if (kind === 'Sync') this.#tellSync(object);
-        else if (kind === 'Platform') this.#tellPlatform(name);
-        else this.#write('Plugin', object, this.#refused('Plugin', object) ?? CONFIGURED);
-      }
-    }
-  }
-
-  #tellSync(object: KubeObject, requested?: string): void {
-    const name = nameIn(object);
-    const { roster, reporter, parts } = this.#engine;
-    const targets = roster.targets().filter(({ sync }) => sync === name);
-    const standings = targets.map((target) => ({
-      status: reporter.status(target),
-      pending: !target.progress.attempted,
-    }));
-    const leaving: Stand | undefined =
-      object.metadata.deletionTimestamp === undefined
-        ? undefined
-        : { state: 'going-on', reason: 'Deleting', message: 'What it owns is being given up.' };
-    const stand = leaving ?? this.#refused('Sync', object) ?? standOf(standings);
-    const handled = requested ?? statusOf(object).lastHandledReconcileAt;
-    this.#write('Sync', object, stand, {
-      ...(handled === undefined ? {} : { lastHandledReconcileAt: handled }),
-      ...detailsOf(standings, parts.ledger.history({ sync: name, limit: 30 })),
-    });
-  }
-
-  #tellPlatform(name: string): void {
-    const object = this.#state.objects('Platform').get(`${namespaceOf(name) ?? ''}/${localOf(name)}`);
-    if (object === undefined) return;
-    this.#write('Platform', object, this.#refused('Platform', object) ?? this.#health.standOf(name));
-  }
-
-  /** Why the object, as it is written now, is not in force. */
-  #refused(kind: ConfigurationKind, object: KubeObject): Stand | undefined {
-    const refusal = this.#state.judged.refusals.get(`${kind}/${nameOf(object)}`);
-    return refusal === undefined ? undefined : { state: 'stalled', ...refusal };
-  }
-
-  #write(
-    kind: ConfigurationKind,
-    object: KubeObject,
-    stand: Stand,
-    details: Readonly<Record<string, unknown>> = {},
-  ): void {
-    const { timers, secrets } = this.#engine.parts;
-    const conditions = conditionsOf(object, stand, timers.now());
-    const { generation } = object.metadata;
-    const observed = generation === undefined ? {} : { observedGeneration: generation };
-    this.#writer.write(resourceOf(kind), object, { ...observed, conditions, ...details });
-    if (stand.state !== 'stalled' || (kind === 'Sync' && this.#refused(kind, object) === undefined)) return;
-    const note = secrets.redact(stand.message);
-    this.#recorder.tell(object, { type: 'Warning', reason: stand.reason, action: 'Reconcile', note });
-  }
 }
-
-const CONFIGURED: Stand = { state: 'ready', reason: 'Configured', message: 'It is in force.' };
 
 /** What somebody said of an object: everything that counts but its status. */
 function said({

@@ -1,6 +1,7 @@
 import type { EventRecorder, KubeTelling } from '../../kube/events.ts';
 import { isClusterError } from '../../kube/failure.ts';
 import type { KubeObject } from '../../kube/object.ts';
+import type { Scope } from '../../ledger/ownership.ts';
 import { resourceOf } from '../../manifest/resources.ts';
 import type { Engine } from '../engine.ts';
 import type { ClusterState } from './cluster.ts';
@@ -19,6 +20,8 @@ export interface DeletionsParts {
   readonly state: ClusterState;
   readonly engine: Engine;
   readonly recorder: EventRecorder;
+  /** Whether the object is this replica's to write. */
+  readonly isOurs: (object: KubeObject) => boolean;
   /** Puts in force anew what the objects say. */
   readonly lookAgain: () => void;
   readonly signal: AbortSignal;
@@ -34,20 +37,20 @@ export class Deletions {
 
   /** A Sync comes into force when its deletion can be held up: what it creates before could be left behind. */
   async hold(): Promise<void> {
-    const { state } = this.#parts;
+    const { state, isOurs } = this.#parts;
     for (const object of state.objects('Sync').values()) {
       const { finalizers = [], deletionTimestamp } = object.metadata;
-      if (deletionTimestamp !== undefined || finalizers.includes(FINALIZER)) continue;
+      if (deletionTimestamp !== undefined || finalizers.includes(FINALIZER) || !isOurs(object)) continue;
       if (state.judged.syncs.has(nameIn(object))) await this.#setFinalizer(object, true);
     }
   }
 
   /** Lets Syncs go whose deletion has nothing more to wait for. */
   async release(): Promise<void> {
-    const { state, recorder } = this.#parts;
+    const { state, recorder, isOurs } = this.#parts;
     for (const object of state.objects('Sync').values()) {
       const { finalizers = [], deletionTimestamp } = object.metadata;
-      if (deletionTimestamp === undefined || !finalizers.includes(FINALIZER)) continue;
+      if (deletionTimestamp === undefined || !finalizers.includes(FINALIZER) || !isOurs(object)) continue;
       const farewell = this.#farewell(nameIn(object), Date.parse(deletionTimestamp));
       if (farewell === undefined) continue;
       recorder.tell(object, farewell);
@@ -56,9 +59,11 @@ export class Deletions {
   }
 
   #farewell(sync: string, since: number): KubeTelling | undefined {
-    const { roster, parts } = this.#parts.engine;
-    const targets = roster.targets().filter((target) => target.sync === sync);
-    const owned = parts.ledger.scopes().filter((scope) => scope.sync === sync && scope.owned > 0);
+    const { engine } = this.#parts;
+    const { roster, parts } = engine;
+    const ours = (scope: Scope): boolean => scope.sync === sync && engine.holds(scope.platform);
+    const targets = roster.targets().filter(ours);
+    const owned = parts.ledger.scopes().filter((scope) => ours(scope) && scope.owned > 0);
     const count = owned.reduce((sum, scope) => sum + scope.owned, 0);
     const about = { action: 'Delete' } as const;
     if (targets.length === 0 && count === 0) {

@@ -1,14 +1,16 @@
 import type { KubeObject } from '../../kube/object.ts';
 import { KINDS } from '../../manifest/manifest.ts';
+import { namespaceOf } from '../../manifest/cluster-name.ts';
 import type { Sync } from '../../manifest/sync.ts';
 import { resourceOf } from '../../manifest/resources.ts';
 import { messageOf } from '../../errors.ts';
 import type { PassReport } from '../../report/pass-report.ts';
+import type { Engine } from '../engine.ts';
 import type { ClusterState } from './cluster.ts';
 import { conditionsOf, statusOf } from './conditions.ts';
 import type { Stand } from './conditions.ts';
 import type { StatusWriter } from './status-writer.ts';
-import { objectAt } from '../../source/cluster.ts';
+import { isSelected, objectAt } from '../../source/cluster.ts';
 
 const AS_MEANT: Stand = {
   state: 'ready',
@@ -16,26 +18,40 @@ const AS_MEANT: Stand = {
   message: 'It stands on the platform as it is written here.',
 };
 
-/** Writes into each custom resource of desired state what a pass learned of it. */
-export class DesiredStatuses {
-  readonly #state: ClusterState;
-  readonly #writer: StatusWriter;
-  readonly #now: () => number;
+export interface DesiredStatusesParts {
+  readonly state: ClusterState;
+  readonly engine: Engine;
+  readonly writer: StatusWriter;
+}
 
-  constructor(state: ClusterState, writer: StatusWriter, now: () => number) {
-    this.#state = state;
-    this.#writer = writer;
-    this.#now = now;
+/**
+ * Writes into each custom resource of desired state what a pass learned of it. Where several Syncs apply one object, or one Sync does on several
+ * platforms, its status tells of the first by name: it is one's to write, and does not change with whoever came last.
+ */
+export class DesiredStatuses {
+  readonly #parts: DesiredStatusesParts;
+
+  constructor(parts: DesiredStatusesParts) {
+    this.#parts = parts;
   }
 
   /** After a pass of a Sync whose source are the objects of this namespace. */
   tell(namespace: string, sync: Sync, report: PassReport): void {
+    const { state, engine } = this.#parts;
+    const [first] = engine.roster
+      .ofSync(sync.metadata.name)
+      .map(({ platform }) => platform)
+      .toSorted();
+    if (first !== report.platform) return;
     const stands = standsOf(report);
     const complete = report.plan !== undefined && report.error === undefined;
-    for (const object of this.#state.desired(namespace, sync.spec.source.cluster?.matchLabels ?? {})) {
+    const before = engine.roster
+      .cluster()
+      .filter(({ metadata: { name } }) => namespaceOf(name) === namespace && name < sync.metadata.name);
+    for (const object of state.desired(namespace, sync.spec.source.cluster?.matchLabels ?? {})) {
       const key = `${object.kind}/${object.metadata.name}`;
-      const kinds: readonly string[] = sync.spec.select.kinds ?? KINDS;
-      if (!kinds.includes(object.kind) || !this.#state.wasRead(report.revision, object)) continue;
+      if (!applies(sync, object) || before.some((other) => applies(other, object))) continue;
+      if (!state.wasRead(report.revision, object)) continue;
       const stand = stands.get(key) ?? (complete ? AS_MEANT : undefined);
       if (stand !== undefined) this.#write(object, stand, { sync, report });
     }
@@ -46,6 +62,7 @@ export class DesiredStatuses {
     stand: Stand,
     { sync, report }: { readonly sync: Sync; readonly report: PassReport },
   ): void {
+    const { writer, engine } = this.#parts;
     const kind = KINDS.find((one) => one === object.kind);
     const { generation } = object.metadata;
     if (kind === undefined) return;
@@ -55,14 +72,23 @@ export class DesiredStatuses {
       (outcome) => outcome.change.key === `${object.kind}/${object.metadata.name}` && outcome.status === 'applied',
     );
     const id = remote?.status === 'applied' ? remote.remote : before['remote'];
-    this.#writer.write(resourceOf(kind), object, {
+    const status = {
       ...(generation === undefined ? {} : { observedGeneration: generation }),
-      conditions: conditionsOf(object, stand, this.#now()),
+      conditions: conditionsOf(object, stand, engine.parts.timers.now()),
       sync: local(sync.metadata.name),
       platform: local(report.platform),
       ...(typeof id === 'string' ? { remote: id } : {}),
-    });
+    };
+    const isOurs = (): boolean => engine.holds(report.platform);
+    writer.write({ resource: resourceOf(kind), object, status, isOurs, anyVersion: true });
   }
+}
+
+/** Whether an object of the Sync's namespace is desired state of that Sync. */
+function applies({ metadata, spec: { source, select } }: Sync, object: KubeObject): boolean {
+  const kinds: readonly string[] = select.kinds ?? KINDS;
+  const namespace = namespaceOf(metadata.name) ?? '';
+  return kinds.includes(object.kind) && isSelected(object, namespace, source.cluster?.matchLabels ?? {});
 }
 
 /** What is not as it is meant, by key: problems before failures, failures before what is withheld. */

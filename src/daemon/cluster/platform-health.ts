@@ -27,6 +27,11 @@ export class PlatformHealth {
     return this.#stands.get(name) ?? { state: 'unknown', reason: 'Progressing', message: 'It is being asked.' };
   }
 
+  /** Whether it has been asked, or a pass has met it. */
+  knows(name: string): boolean {
+    return this.#stands.has(name);
+  }
+
   forget(name: string): void {
     this.#stands.delete(name);
   }
@@ -50,7 +55,8 @@ export class PlatformHealth {
   /** What a pass met. @returns whether the platform stands differently now. */
   met({ platform, error, plan }: PassReport): boolean {
     const before = this.#stands.get(platform);
-    if (plan !== undefined && before?.state !== 'ready') this.#reached(platform, 'It answers.');
+    // What has not been told yet is being asked, and that answer says more.
+    if (plan !== undefined && before !== undefined && before.state !== 'ready') this.#reached(platform, 'It answers.');
     else if (error !== undefined && isOfPlatform(error)) {
       this.#stands.set(platform, stand(error.code, `${messageOf(error)} ${error.remedy ?? ''}`.trim(), error.retry));
     }

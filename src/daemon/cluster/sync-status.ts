@@ -11,6 +11,23 @@ export interface TargetStanding {
   readonly pending: boolean;
 }
 
+interface HistoryEntry {
+  readonly platform: string;
+  readonly revision?: string;
+  readonly at: string;
+  readonly result: string;
+  readonly changed: number;
+  readonly failed: number;
+}
+
+/** What the status said so far, as far as this process may not know it: its ledger can be younger. */
+export interface FormerStatus {
+  readonly lastChange?: string;
+  readonly counts?: { readonly changed?: number };
+  readonly platforms?: readonly { readonly platform: string; readonly lastChange?: string }[];
+  readonly history?: readonly HistoryEntry[];
+}
+
 const WORST = ['stalled', 'going-on', 'unknown', 'ready'] as const;
 
 /** How a Sync stands over all of its platforms: as on the one where it stands worst. */
@@ -46,6 +63,7 @@ function withFirst(message: string, { problems, withheld, supply }: SyncStatus):
 export function detailsOf(
   standings: readonly TargetStanding[],
   history: readonly PassRecord[],
+  before: FormerStatus,
 ): Readonly<Record<string, unknown>> {
   const statuses = standings.map(({ status }) => status);
   const [first] = statuses;
@@ -53,34 +71,47 @@ export function detailsOf(
   for (const status of statuses) {
     for (const name of Object.keys(counts) as (keyof typeof counts)[]) counts[name] += status.counts[name];
   }
-  const lastChange = statuses.map((status) => status.lastChange ?? '').reduce((a, b) => (a > b ? a : b), '');
+  const changes = statuses.map((status) => status.lastChange ?? '');
+  // Who has changed nothing yet has taken over from somebody who may have.
+  if (changes.every((change) => change === '')) counts.changed = before.counts?.changed ?? 0;
+  const lastChange = [...changes, before.lastChange ?? ''].reduce((a, b) => (a > b ? a : b), '');
   const on = <T extends object>(list: (status: SyncStatus) => readonly T[], most: number) =>
     statuses.flatMap((status) => list(status).map((entry) => ({ platform: status.platform, ...entry }))).slice(0, most);
   return {
     ...(first?.revision === undefined ? {} : { revision: first.revision }),
     ...(lastChange === '' ? {} : { lastChange }),
     counts,
-    platforms: standings.slice(0, STATUS_LIMITS.platforms).map(platformOf),
+    platforms: standings.slice(0, STATUS_LIMITS.platforms).map((standing) => platformOf(standing, before)),
     problems: (first?.problems ?? []).slice(0, STATUS_LIMITS.problems),
     withheld: on(({ withheld }) => withheld, STATUS_LIMITS.withheld),
     supply: on(({ supply }) => supply, STATUS_LIMITS.supply),
     inventory: on(({ inventory }) => inventory, STATUS_LIMITS.inventory),
-    history: history
-      .filter(({ counts: { applied = 0, failed = 0 } }) => applied + failed > 0)
-      .slice(0, STATUS_LIMITS.history)
-      .map(({ platform, revision, endedAt, result, counts: { applied = 0, failed = 0 } }) => ({
-        platform,
-        ...(revision === undefined ? {} : { revision }),
-        at: isoTime(endedAt),
-        result,
-        changed: applied,
-        failed,
-      })),
+    history: historyOf(history, before.history ?? []),
   };
 }
 
-function platformOf(standing: TargetStanding) {
-  const { platform, revision, lastChange } = standing.status;
+/** Passes that changed something; those before a take-over are known from the status itself. */
+function historyOf(history: readonly PassRecord[], before: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const own = history
+    .filter(({ counts: { applied = 0, failed = 0 } }) => applied + failed > 0)
+    .map(({ platform, revision, endedAt, result, counts: { applied = 0, failed = 0 } }) => ({
+      platform,
+      ...(revision === undefined ? {} : { revision }),
+      at: isoTime(endedAt),
+      result,
+      changed: applied,
+      failed,
+    }));
+  const known = new Set(own.map(({ platform, at }) => `${platform} ${at}`));
+  return [...own, ...before.filter(({ platform, at }) => !known.has(`${platform} ${at}`))]
+    .toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0))
+    .slice(0, STATUS_LIMITS.history);
+}
+
+function platformOf(standing: TargetStanding, before: FormerStatus) {
+  const { platform, revision } = standing.status;
+  const former = before.platforms?.find((one) => one.platform === platform)?.lastChange;
+  const lastChange = standing.status.lastChange ?? former;
   const { state, reason, message } = standOn(standing);
   return {
     platform,

@@ -1,5 +1,6 @@
 // One replica in a process of its own, for tests that kill, stop and cut it off: `fork` it and send it its order.
 import { once } from 'node:events';
+import type { ClusterSettings } from '../../../src/daemon/cluster/cluster.ts';
 import { startDaemon } from '../../../src/daemon/service.ts';
 import { runUntilStopped } from '../../../src/daemon/signals.ts';
 import type { ReplicaOptions } from '../../../src/daemon/workshop.ts';
@@ -11,6 +12,8 @@ export interface ReplicaOrder {
   readonly stateDir: string;
   readonly keysDir: string;
   readonly replicas: ReplicaOptions;
+  /** Configured by custom resources. */
+  readonly cluster?: ClusterSettings;
   /** The tests' own platform behind whatever the configuration says. */
   readonly mint: boolean;
 }

@@ -1,0 +1,159 @@
+import type { EventRecorder } from '../../kube/events.ts';
+import type { KubeObject } from '../../kube/object.ts';
+import { nameOf } from '../../kube/object.ts';
+import { namespaceOf } from '../../manifest/cluster-name.ts';
+import { resourceOf } from '../../manifest/resources.ts';
+import type { ConfigurationKind } from '../../manifest/schemas.ts';
+import type { Engine } from '../engine.ts';
+import { anchorOf } from './authorship.ts';
+import { CONFIGURATION_KINDS } from './cluster.ts';
+import type { ClusterState } from './cluster.ts';
+import { conditionsOf, statusOf } from './conditions.ts';
+import type { Stand } from './conditions.ts';
+import { localOf, nameIn } from './names.ts';
+import type { PlatformHealth } from './platform-health.ts';
+import type { StatusWriter } from './status-writer.ts';
+import { detailsOf, standOf } from './sync-status.ts';
+import type { FormerStatus } from './sync-status.ts';
+
+export interface ObjectStatusesParts {
+  readonly state: ClusterState;
+  readonly engine: Engine;
+  readonly writer: StatusWriter;
+  readonly recorder: EventRecorder;
+  readonly health: PlatformHealth;
+}
+
+/**
+ * Statuses of Platforms, Syncs and Plugins: each is made in one place, from how things stand now. Whoever takes an object over leaves what its
+ * status says until it knows better.
+ */
+export class ObjectStatuses {
+  readonly #state: ClusterState;
+  readonly #engine: Engine;
+  readonly #parts: ObjectStatusesParts;
+  /** What each status was last made of, of those that are this replica's. */
+  readonly #inputs = new Map<string, string>();
+  /** Objects whose status this replica has made since it is its own. */
+  readonly #told = new Set<string>();
+  /** Requests by annotation that a pass has obeyed, by Sync. */
+  readonly #handled = new Map<string, string>();
+
+  constructor(parts: ObjectStatusesParts) {
+    this.#parts = parts;
+    this.#state = parts.state;
+    this.#engine = parts.engine;
+  }
+
+  /** Whether the object's status, Events and finalizer are this replica's to write. */
+  isOurs(object: KubeObject): boolean {
+    return this.#engine.holds(anchorOf(object));
+  }
+
+  /** A pass has done what was asked for by annotation. */
+  handled(sync: string, request: string): void {
+    this.#handled.set(sync, request);
+  }
+
+  /** Has the status made anew at the next `tellAll`. */
+  again(object: KubeObject): void {
+    this.#inputs.delete(idOf(object));
+  }
+
+  forget(object: KubeObject): void {
+    this.#inputs.delete(idOf(object));
+    this.#told.delete(idOf(object));
+  }
+
+  /** Statuses of all objects that are made of something else than before. */
+  tellAll(): void {
+    for (const kind of CONFIGURATION_KINDS) {
+      for (const [id, object] of this.#state.objects(kind)) {
+        const name = nameIn(object);
+        if (!this.isOurs(object)) {
+          this.forget(object);
+          continue;
+        }
+        const pending = this.#engine.roster
+          .ofSync(name)
+          .map(({ platform, progress }) => [platform, progress.attempted]);
+        const refusal = this.#state.judged.refusals.get(`${kind}/${id}`)?.message;
+        const { generation, uid, deletionTimestamp } = object.metadata;
+        const input = JSON.stringify([uid, generation, deletionTimestamp, refusal, kind === 'Sync' ? pending : 0]);
+        if (this.#inputs.get(idOf(object)) === input) continue;
+        this.#inputs.set(idOf(object), input);
+        if (kind === 'Sync') this.tellSync(object);
+        else if (kind === 'Platform') this.tellPlatform(name);
+        else this.#write('Plugin', object, this.#refused('Plugin', object) ?? CONFIGURED);
+      }
+    }
+  }
+
+  tellSync(object: KubeObject): void {
+    const name = nameIn(object);
+    const { roster, reporter, parts } = this.#engine;
+    const targets = roster.targets().filter(({ sync }) => sync === name);
+    const standings = targets.map((target) => ({
+      status: reporter.status(target),
+      pending: !target.progress.attempted,
+    }));
+    const leaving: Stand | undefined =
+      object.metadata.deletionTimestamp === undefined
+        ? undefined
+        : { state: 'going-on', reason: 'Deleting', message: 'What it owns is being given up.' };
+    const known = leaving ?? this.#refused('Sync', object);
+    if (known === undefined && standings.some(({ pending }) => pending) && this.#isTakenOver(object)) return;
+    const before: FormerStatus & ReturnType<typeof statusOf> = statusOf(object);
+    const handled = this.#handled.get(name) ?? before.lastHandledReconcileAt;
+    this.#write('Sync', object, known ?? standOf(standings), {
+      ...(handled === undefined ? {} : { lastHandledReconcileAt: handled }),
+      ...detailsOf(standings, parts.ledger.history({ sync: name, limit: 30 }), before),
+    });
+  }
+
+  /** Whether the status was made by another process, of the object as it is still written: it holds until this one has learned how things stand. */
+  #isTakenOver(object: KubeObject): boolean {
+    const { observedGeneration } = statusOf(object);
+    return !this.#told.has(idOf(object)) && observedGeneration === object.metadata.generation;
+  }
+
+  /** @param name as the engine has it */
+  tellPlatform(name: string): void {
+    const object = this.#state.objects('Platform').get(`${namespaceOf(name) ?? ''}/${localOf(name)}`);
+    if (object === undefined) return;
+    const refused = this.#refused('Platform', object);
+    if (refused === undefined && !this.#parts.health.knows(name) && this.#isTakenOver(object)) return;
+    this.#write('Platform', object, refused ?? this.#parts.health.standOf(name));
+  }
+
+  /** Why the object, as it is written now, is not in force. */
+  #refused(kind: ConfigurationKind, object: KubeObject): Stand | undefined {
+    const refusal = this.#state.judged.refusals.get(`${kind}/${nameOf(object)}`);
+    return refusal === undefined ? undefined : { state: 'stalled', ...refusal };
+  }
+
+  #write(
+    kind: ConfigurationKind,
+    object: KubeObject,
+    stand: Stand,
+    details: Readonly<Record<string, unknown>> = {},
+  ): void {
+    if (!this.isOurs(object)) return;
+    this.#told.add(idOf(object));
+    const { timers, secrets } = this.#engine.parts;
+    const conditions = conditionsOf(object, stand, timers.now());
+    const { generation } = object.metadata;
+    const observed = generation === undefined ? {} : { observedGeneration: generation };
+    const status = { ...observed, conditions, ...details };
+    this.#parts.writer.write({ resource: resourceOf(kind), object, status, isOurs: () => this.isOurs(object) });
+    if (stand.state !== 'stalled' || (kind === 'Sync' && this.#refused(kind, object) === undefined)) return;
+    const note = secrets.redact(stand.message);
+    this.#parts.recorder.tell(object, { type: 'Warning', reason: stand.reason, action: 'Reconcile', note });
+  }
+}
+
+const CONFIGURED: Stand = { state: 'ready', reason: 'Configured', message: 'It is in force.' };
+
+function idOf(object: KubeObject): string {
+  return `${object.kind}/${nameOf(object)}`;
+}
