@@ -55,6 +55,17 @@ describe('the command line without a platform', function () {
     expect(version.out).to.match(/^\d+\.\d+\.\d+\n$/);
   });
 
+  it('says of flags about custom resources that none count, and what to do', async () => {
+    const [nowhere, off] = await Promise.all([
+      desk.run('start', '--watch-namespace', 'shop'),
+      desk.run('start', '--watch-namespace', 'shop', '--custom-resources', 'off', '--kubeconfig', 'cluster.yaml'),
+    ]);
+    expect(nowhere.code).to.equal(1);
+    expect(nowhere.err).to.include('Name it with --kubeconfig');
+    expect(off.code).to.equal(1);
+    expect(off.err).to.include('let --custom-resources be auto');
+  });
+
   it('says where configuration is looked for when there is none', async () => {
     const ran = await desk.run('plan');
     expect(ran.code).to.equal(1);
