@@ -36,6 +36,8 @@ export class Exchange {
   /** By target, then by the object that refers. */
   readonly #read = new WeakMap<Target, ReadonlyMap<Key, Manifest> | undefined>();
   readonly #uses = new Map<Target, Map<Key, Map<string, Use>>>();
+  /** Whether somebody was told something new: what others were told may depend on it, as at the far end of a circle. */
+  #moved = false;
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
@@ -60,12 +62,13 @@ export class Exchange {
     };
   }
 
-  /** Whether a source says something else than when this was asked the last time. */
-  readsAnew(target: Target): boolean {
+  /** Whether a pass of the target says something else to others than the one before: its source does, or what it was told. */
+  saysAnew(target: Target): boolean {
     const manifests = target.memory.desired?.manifests;
-    if (this.#read.get(target) === manifests) return false;
+    const anew = this.#moved || this.#read.get(target) !== manifests;
+    this.#moved = false;
     this.#read.set(target, manifests);
-    return true;
+    return anew;
   }
 
   /** Targets whose objects would be given another answer by now than they were; each is named once per answer. */
@@ -109,6 +112,8 @@ export class Exchange {
     this.#uses.set(target, objects);
     const uses = objects.get(use.manifest.key) ?? new Map<string, Use>();
     objects.set(use.manifest.key, uses);
+    const before = uses.get(use.reference.text);
+    if (before === undefined || wordOf(before) !== wordOf(use)) this.#moved = true;
     uses.set(use.reference.text, use);
   }
 

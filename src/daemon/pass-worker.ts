@@ -110,7 +110,7 @@ export class PassWorker implements Worker {
     if (due.trigger === 'retry') metrics.retried(target.sync, target.platform);
     queue().later({ ...place, trigger: due.trigger, priority: due.priority }, due.delay);
     const wrote = report.outcomes.length + (report.plan?.records.length ?? 0) > 0;
-    if (exchange.readsAnew(target) || wrote) for (const other of exchange.stale()) this.wake(other, 'event');
+    if (exchange.saysAnew(target) || wrote) for (const other of exchange.stale()) this.wake(other, 'event');
     if (!moved) return;
     for (const other of roster.targets()) if (other.dependsOn.includes(target.sync)) this.wake(other, 'event');
   }

@@ -224,6 +224,8 @@ describe('the custom resource definitions in a cluster', () => {
 
   it('take every manifest of the README', async () => {
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    // The namespace of its first steps, which its reader has.
+    await cluster.kubectl(['create', 'namespace', 'shop']);
     let judged = 0;
     for (const [, text = ''] of readme.matchAll(/^```yaml (?:configuration|manifests|cluster)[^\n]*\n([^]*?)^```$/gm)) {
       if (parseAllDocuments(text).some((document) => document.get('jsonPatch') !== undefined)) continue;
