@@ -56,7 +56,22 @@ describe('Scopes and limits of the API', () => {
     expect(Scope.safeParse(scopeFor('trigger', { platform: 'a', workflow: 'x' })).success).to.equal(true);
     expect(scopeFor('read', { platform: 'a', workflow: '<script>' })).to.equal('read:a');
     expect(scopeFor('read', { platform: '../a', workflow: 'x' })).to.equal('read');
-    for (const name of ['', 'a'.repeat(64), '-a', 'a-', 'a..b', 'a.b.c', '.a', 'a_b', 'A', 'ä', 'a\n', 'ﬀ', 'a b', '..'])
+    for (const name of [
+      '',
+      'a'.repeat(64),
+      '-a',
+      'a-',
+      'a..b',
+      'a.b.c',
+      '.a',
+      'a_b',
+      'A',
+      'ä',
+      'a\n',
+      'ﬀ',
+      'a b',
+      '..',
+    ])
       expect(isName(name), JSON.stringify(name)).to.equal(false);
   });
 
