@@ -1,9 +1,11 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { JsonObject } from '../../src/manifest/manifest.ts';
 import { tell } from '../drivers/crash/pass.ts';
 import { DirectusDesk } from '../drivers/directus/desk.ts';
 import { RawDirectus } from '../drivers/directus/raw-directus.ts';
 import { DirectusCli } from './directus-cli.ts';
+import { processTime } from './measure.ts';
 import { VERSIONS } from '../platforms/versions.ts';
 
 /** Flows, and what each consists of. */
@@ -13,6 +15,11 @@ const OPERATIONS = 4;
 const BARE_BATCH = 100;
 /** Times that each is measured, in turns, since others may use this machine too; the median counts. */
 const ROUNDS = 3;
+/**
+ * Directus goes on working for seconds once it has answered a bulk write, about as much as the write itself cost; what is
+ * measured next would pay for it. It rests when it uses next to nothing of so long a while. Milliseconds.
+ */
+const REST = { while: 1_000, cpu: 30, longest: 60_000, unseen: 15_000 };
 
 /** Figures of one run; milliseconds. */
 export interface DirectusFigures {
@@ -22,6 +29,9 @@ export interface DirectusFigures {
   readonly cold: number;
   readonly applying: number;
   readonly bare: number;
+  /** CPU of the server during both, until they are answered; 0 where the system does not tell. */
+  readonly coldCpu: number;
+  readonly bareCpu: number;
   /** A pass of a running daemon that finds nothing to do, and what it asks; and the first one after a restart. */
   readonly quiet: number;
   readonly quietRequests: readonly string[];
@@ -47,6 +57,8 @@ export async function benchDirectus(): Promise<DirectusFigures> {
     cold: typical(({ cold }) => cold),
     applying: typical(({ applying }) => applying),
     bare: typical(({ bare }) => bare),
+    coldCpu: typical(({ coldCpu }) => coldCpu),
+    bareCpu: typical(({ bareCpu }) => bareCpu),
     quiet: typical(({ quiet }) => quiet),
     quietRequests: last?.quietRequests ?? [],
     restarted: typical(({ restarted }) => restarted),
@@ -61,27 +73,35 @@ export async function benchDirectus(): Promise<DirectusFigures> {
 type Round = Omit<DirectusFigures, 'flows' | 'operations'>;
 
 async function measureRound(raw: RawDirectus, cli: DirectusCli): Promise<Round> {
-  await raw.clear();
+  await emptied(raw);
   const pushed = await cli.push();
+  await rested(raw);
   const pushedAgain = await cli.push();
-  await raw.clear();
+  await emptied(raw);
+  const beforeBare = cpuOf(raw);
   const bare = await createBare(raw);
-  await raw.clear();
+  const bareCpu = cpuOf(raw) - beforeBare;
+  await emptied(raw);
   const requests: string[] = [];
   using desk = new DirectusDesk(raw.url, ({ method, route }) => void requests.push(`${method} ${route}`));
   for (let number = 0; number < FLOWS; number += 1)
     desk.manifest('Workflow', `flow-${number}`, { title: `Flow ${number}`, definition: definitionOf(number) });
   await using daemon = desk.daemon();
+  const beforeCold = cpuOf(raw);
   const first = await daemon.pass();
+  const coldCpu = cpuOf(raw) - beforeCold;
   if (first.result !== 'applied') throw new Error(tell(first));
   // What the first pass wrote is new to the second; the third finds what the second saw.
   await daemon.pass();
+  await rested(raw);
   const quiet = await measureQuiet(daemon, requests);
   const restarted = await measureQuiet(desk, requests);
   return {
     cold: first.endedAt - first.startedAt,
     applying: first.durations['apply'] ?? 0,
     bare,
+    coldCpu,
+    bareCpu,
     quiet: quiet.took,
     quietRequests: quiet.asked,
     restarted: restarted.took,
@@ -89,6 +109,29 @@ async function measureRound(raw: RawDirectus, cli: DirectusCli): Promise<Round> 
     cli: pushed,
     cliQuiet: pushedAgain,
   };
+}
+
+/** Nothing is there, and the server has nothing left to do. */
+async function emptied(raw: RawDirectus): Promise<void> {
+  await raw.clear();
+  await rested(raw);
+}
+
+async function rested({ server: { pid } }: RawDirectus): Promise<void> {
+  const used = (): number | undefined => (pid === undefined ? undefined : processTime(pid));
+  const deadline = Date.now() + REST.longest;
+  for (let before = used(); before !== undefined;) {
+    await pause(REST.while);
+    const now = used();
+    if (now === undefined || now - before <= REST.cpu) return;
+    if (Date.now() > deadline) throw new Error(`Directus was still at work after ${REST.longest} ms`);
+    before = now;
+  }
+  await pause(REST.unseen);
+}
+
+function cpuOf({ server: { pid } }: RawDirectus): number {
+  return pid === undefined ? 0 : (processTime(pid) ?? 0);
 }
 
 /** Milliseconds of a pass that finds nothing to do, and what it asks. */
@@ -105,6 +148,7 @@ async function measureQuiet(
 }
 
 function report(figures: DirectusFigures): void {
+  const { coldCpu, bareCpu } = figures;
   const { cold, applying, bare, quiet, quietRequests, restarted, restartedRequests, flows, operations, cli, cliQuiet } =
     figures;
   const times = (value: number): string => `${(value / bare).toFixed(2)} × bare`;
@@ -113,6 +157,7 @@ function report(figures: DirectusFigures): void {
   console.error(
     `  cold pass            ${Math.round(cold)} ms (${times(cold)}, writes alone ${times(applying)}; bound 1.15)`,
   );
+  console.error(`  the server's CPU     ${bareCpu} ms for bare requests, ${coldCpu} ms for the cold pass`);
   console.error(`  quiet pass           ${Math.round(quiet)} ms (bound 300): ${quietRequests.join(', ')}`);
   console.error(
     `  @directus/cli        ${Math.round(cli)} ms (${times(cli)}), where nothing is to do ${Math.round(cliQuiet)} ms`,

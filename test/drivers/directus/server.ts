@@ -20,6 +20,8 @@ const READY = 90_000;
 export interface DirectusServer extends AsyncDisposable {
   readonly url: string;
   readonly version: DirectusVersion;
+  /** Its process, another one after a restart. */
+  readonly pid: number | undefined;
   /** What it printed. */
   log(): string;
   /** Ends it, and starts it again on the same port with the same data. */
@@ -91,6 +93,9 @@ export async function startDirectus(
     return {
       url,
       version,
+      get pid() {
+        return server.pid;
+      },
       log: text,
       restart: async () => {
         await stop(server);
