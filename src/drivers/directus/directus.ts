@@ -112,7 +112,8 @@ export class DirectusDriver implements Driver {
   async preflight(steps: readonly Step[], signal: AbortSignal): Promise<readonly Refusal[]> {
     if (steps.length === 0) return [];
     const client = this.#client;
-    const licence: Licence | undefined = await licenceOf(client, signal);
+    let asked: Promise<Licence | undefined> | undefined;
+    const licence = (): Promise<Licence | undefined> => (asked ??= licenceOf(client, signal));
     const folders = steps.filter(({ change }) => change.kind === 'Application');
     const flows = steps.filter(({ change }) => change.kind === 'Workflow');
     const access = steps.filter(({ change }) => isAccess(change.kind));
@@ -124,7 +125,7 @@ export class DirectusDriver implements Driver {
     const account = accountOf(await client.get('/users/me', { fields: 'id,email' }, signal));
     return [
       ...refusals,
-      ...(await preflightAccess(access, { client, access: this.#access, licence, account, signal })),
+      ...(await preflightAccess(access, { client, access: this.#access, licence: await licence(), account, signal })),
     ];
   }
 

@@ -21,56 +21,70 @@ const BUILT_IN = new Set(
 /** Length of the columns for names and keys. */
 const LONGEST_NAME = 255;
 
-/** What the server has, as far as flows depend on it. */
+/** What the server has, as far as flows depend on it; each is asked for when the first flow does. */
 interface Ground {
+  readonly standing: () => Promise<Standing>;
+  /** Whether an extension brings operations; which types it brings is not told. */
+  readonly hasExtensions: () => Promise<boolean>;
+}
+interface Standing {
   readonly names: FlowNames;
   readonly active: ReadonlySet<string>;
-  /** Whether an extension brings operations; which types it brings is not told. */
-  readonly hasExtensions: boolean;
+  readonly licence: Licence | undefined;
+}
+interface Asking {
+  readonly client: DirectusClient;
+  readonly licence: () => Promise<Licence | undefined>;
+  readonly signal: AbortSignal;
 }
 
 /**
  * What Directus would take without a word although it cannot run it, or could not survive: it checks neither types nor
- * links nor circles. And what its licence would refuse half-way.
+ * links nor circles. And what its licence would refuse half-way. New flows that rest and run no others ask it for nothing.
  */
-export async function preflightFlows(
-  steps: readonly Step[],
-  {
-    client,
-    licence,
-    signal,
-  }: { readonly client: DirectusClient; readonly licence: Licence | undefined; readonly signal: AbortSignal },
-): Promise<readonly Refusal[]> {
+export async function preflightFlows(steps: readonly Step[], asking: Asking): Promise<readonly Refusal[]> {
   const writes = steps.filter(({ change }) => change.verb !== 'delete' && change.verb !== 'release');
-  if (writes.length === 0) return [];
-  const [{ rows }, extensions] = await Promise.all([
-    client.list('/flows', { fields: `${NAME_FIELDS},status` }, signal),
-    client.data({ method: 'GET', route: '/extensions', accept: [403], signal }),
-  ]);
-  const active = rows.filter(({ status }) => status === 'active').flatMap(({ id }) => textOf(id) ?? []);
-  const ground: Ground = {
-    names: new FlowNames(rows, steps),
-    active: new Set(active),
-    hasExtensions: extensions === undefined || objectsOf(extensions).some(bringsOperations),
-  };
+  const ground = groundOf(steps, asking);
   const refusals: Refusal[] = [];
-  let running = active.length;
+  let added = 0;
   for await (const { task, desired } of withContents(writes.map((step) => ({ step })))) {
     const { step } = task;
     const spec = await desired();
-    const found = [...obstaclesOf(step, spec, ground)];
+    const found = await Array.fromAsync(obstaclesOf(step, spec, ground));
     const first = found.find(({ bearable }) => bearable !== true);
-    const adds =
-      spec['active'] === true && !(step.change.verb !== 'create' && ground.active.has(step.change.remote.id));
-    const full = first === undefined && adds ? quota(licence, running) : undefined;
+    const adds = spec['active'] === true && !(await isActive(step, ground));
+    const full = first === undefined && adds ? quota(await ground.standing(), added) : undefined;
     const obstacle = first ?? full;
     for (const one of obstacle === undefined ? found : [obstacle]) refusals.push({ key: step.change.key, ...one });
-    if (obstacle === undefined && adds) running += 1;
+    if (obstacle === undefined && adds) added += 1;
   }
   return refusals;
 }
 
-function* obstaclesOf({ change }: Step, spec: JsonObject, ground: Ground): Generator<Obstacle> {
+function groundOf(steps: readonly Step[], { client, licence, signal }: Asking): Ground {
+  let standing: Promise<Standing> | undefined;
+  let hasExtensions: Promise<boolean> | undefined;
+  const ask = async (): Promise<Standing> => {
+    const [{ rows }, known] = await Promise.all([
+      client.list('/flows', { fields: `${NAME_FIELDS},status` }, signal),
+      licence(),
+    ]);
+    const active = rows.filter(({ status }) => status === 'active').flatMap(({ id }) => textOf(id) ?? []);
+    return { names: new FlowNames(rows, steps), active: new Set(active), licence: known };
+  };
+  const askExtensions = async (): Promise<boolean> => {
+    const extensions = await client.data({ method: 'GET', route: '/extensions', accept: [403], signal });
+    return extensions === undefined || objectsOf(extensions).some(bringsOperations);
+  };
+  return { standing: () => (standing ??= ask()), hasExtensions: () => (hasExtensions ??= askExtensions()) };
+}
+
+async function isActive({ change }: Step, { standing }: Ground): Promise<boolean> {
+  return change.verb !== 'create' && (await standing()).active.has(change.remote.id);
+}
+
+async function* obstaclesOf(step: Step, spec: JsonObject, ground: Ground): AsyncGenerator<Obstacle> {
+  const { change } = step;
   for (const problem of inspectFlow(spec['definition'] ?? null).problems)
     if (problem.severity === 'error') yield { because: problem.message, remedy: problem.remedy };
   if (change.title.length > LONGEST_NAME)
@@ -79,23 +93,25 @@ function* obstaclesOf({ change }: Step, spec: JsonObject, ground: Ground): Gener
       remedy: 'Shorten it.',
     };
   // What does not run breaks nothing: it waits for what it lacks, and says so.
-  const runs = (spec['active'] ?? (change.verb !== 'create' && ground.active.has(change.remote.id))) === true;
+  const runs = (spec['active'] ?? (await isActive(step, ground))) === true;
   for (const operation of objectsOf(normalizeDefinition(spec['definition'])['operations'])) {
     const type = textOf(operation['type']) ?? '';
     const key = textOf(operation['key']) ?? '';
-    if (runs && !BUILT_IN.has(type) && !ground.hasExtensions)
+    if (runs && !BUILT_IN.has(type) && !(await ground.hasExtensions()))
       yield {
         because: `operation "${key}" is of type ${type}, which this Directus does not have; the flow would end there without a word`,
         remedy: `Install the extension that brings ${type}, correct the type, or write active: false until then.`,
       };
     const title = titleIn(flowOf(operation) ?? '');
-    for (const missing of title === undefined ? [] : missingFlow(key, title, ground.names))
+    if (title === undefined) continue;
+    for (const missing of missingFlow(key, title, (await ground.standing()).names))
       yield runs ? missing : { ...missing, bearable: true };
   }
 }
 
-function quota(licence: Licence | undefined, running: number): Obstacle | undefined {
+function quota({ licence, active }: Standing, added: number): Obstacle | undefined {
   const { flows, name } = licence ?? {};
+  const running = active.size + added;
   if (flows === undefined || running < flows.limit) return undefined;
   return {
     because: `the licence "${name}" lets ${flows.limit} flows be active at once, and with this one it would be ${running + 1}`,

@@ -35,5 +35,10 @@ export function objectId(owner: Owner, key: Key): string {
  */
 export function operationIds(flow: string, operations: JsonValue, attempt = 0): (label: string) => string {
   const content = `${contentHash(operations)}${attempt === 0 ? '' : ` ${attempt}`}`;
-  return (label) => uuid(`${label}\n${content}`, flow);
+  const known = new Map<string, string>();
+  return (label) => {
+    const id = known.get(label) ?? uuid(`${label}\n${content}`, flow);
+    known.set(label, id);
+    return id;
+  };
 }

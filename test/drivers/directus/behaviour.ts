@@ -59,6 +59,19 @@ export function describeBehaviour(version: DirectusVersion): void {
       expect(waiting.lacks?.map(({ message }) => message)).to.deep.equal([`${refusal?.because ?? ''}.`]);
     });
 
+    it('is asked for nothing before new flows that rest and run no others are written, and for what one that runs needs', async () => {
+      const asked: string[] = [];
+      using other = new DirectusDesk(raw.url, ({ method, route }) => void asked.push(`${method} ${route}`));
+      await using driver = other.driver();
+      const resting = ['One', 'Two'].map((title) => workflow(`Workflow/${title.toLowerCase()}`, title, 'x', false));
+      const steps = resting.map((sample) => stepFor('create', sample, driver));
+      expect(await driver.preflight(steps, never)).to.deep.equal([]);
+      expect(asked).to.deep.equal([]);
+      const running = stepFor('create', workflow('Workflow/three', 'Three', 'x', true), driver);
+      expect(await driver.preflight([...steps, running], never)).to.deep.equal([]);
+      expect(asked.toSorted()).to.deep.equal(['GET /flows', 'GET /license']);
+    });
+
     it('a flow that was written before the one that it runs is linked to it as soon as that is there', async () => {
       desk.manifest('Workflow', 'ping', { ...runs('Ping', 'Late').spec, active: false });
       expect((await desk.pass()).plan?.notices.map(({ code, key }) => [code, key])).to.deep.equal([
