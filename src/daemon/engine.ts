@@ -47,6 +47,8 @@ export interface EngineParts {
   readonly host: (name: string, port: number, signal: AbortSignal) => Promise<HostedNodeRed>;
   /** Which platforms are this replica's, where several share them; all are, when absent. */
   readonly shards?: Shards;
+  /** Whether a Sync stands as it is meant, as far as whoever holds its platforms has told. */
+  readonly isReadyElsewhere?: (sync: string) => boolean;
   /** What they tell each other. */
   readonly state?: SharedState;
 }

@@ -24,6 +24,7 @@ export interface PassWorkerParts extends RunnerParts {
   readonly queue: () => WorkQueue;
   /** Whether passes of that platform may run here. */
   readonly holds: (platform: string) => boolean;
+  readonly isReadyElsewhere?: (sync: string) => boolean;
   /** Told after every pass that was reported. */
   readonly onReported: (target: Target, report: PassReport) => void;
 }
@@ -115,13 +116,20 @@ export class PassWorker implements Worker {
     for (const other of roster.targets()) if (other.dependsOn.includes(target.sync)) this.wake(other, 'event');
   }
 
+  /** What another replica does, or did until now, is known from what that one has told. */
+  #hasSucceeded(target: Target): boolean {
+    const { reporter, holds, isReadyElsewhere } = this.#parts;
+    if (reporter.standing(target).lastSuccess !== undefined && holds(target.platform)) return true;
+    return !(holds(target.platform) && target.progress.attempted) && isReadyElsewhere?.(target.sync) === true;
+  }
+
   /** Why a target has to wait for another Sync; undefined when it need not. */
   #waitsFor(target: Target): string | undefined {
-    const { roster, reporter } = this.#parts;
+    const { roster } = this.#parts;
     for (const name of target.dependsOn) {
       const others = roster.ofSync(name);
       if (others.length === 0) return `The Sync ${name} that it depends on is not configured.`;
-      const late = others.find((other) => reporter.standing(other).lastSuccess === undefined);
+      const late = others.find((other) => !this.#hasSucceeded(other));
       if (late !== undefined) return `The Sync ${name} that it depends on has not succeeded on ${late.platform} yet.`;
     }
     return undefined;

@@ -152,7 +152,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
         if (cluster === undefined) return readConfiguration(options.configPath);
         return cluster.configuration(await readOptional(options.configPath), ledger.scopes());
       },
-      ...(cluster === undefined ? {} : { customResources: cluster.customResources }),
+      ...(cluster === undefined ? {} : { customResources: cluster.customResources, isReadyElsewhere: cluster.isReady }),
       driverNamed: options.driverNamed ?? driverNamed,
       formats: DRIVERS.flatMap(({ format }) => (format === undefined ? [] : [format])),
       host: (name, port, signal) =>

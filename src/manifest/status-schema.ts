@@ -9,6 +9,7 @@ export const STATUS_LIMITS = {
   inventory: 100,
   history: 10,
   platforms: 50,
+  syncs: 50,
 } as const;
 
 const CONDITIONS: JsonObject = {
@@ -121,6 +122,25 @@ const OF_SYNC: JsonObject = {
   history: list(HISTORY, STATUS_LIMITS.history, 'The last passes that changed something, newest first.'),
 };
 
+const SYNC: JsonObject = {
+  sync: text(512, 'Namespace and name.'),
+  generation: { type: 'integer', description: 'Generation of the Sync that this was said of.' },
+  state: text(16, 'ready, going-on, stalled or unknown.'),
+  reason: text(128, 'One word, for programs.'),
+  message: text(32_768, 'What is the case.'),
+  revision: text(256, 'What was last read.'),
+  lastChange: { type: 'string', format: 'date-time' },
+  counts: COUNTS,
+};
+
+const OF_PLATFORM: JsonObject = {
+  syncs: list(
+    SYNC,
+    STATUS_LIMITS.syncs,
+    'How Syncs stand here whose own status another replica may write: those that select their Platforms.',
+  ),
+};
+
 const OF_DESIRED: JsonObject = {
   sync: text(63, 'The Sync that applies it.'),
   platform: text(512, 'Where it is applied.'),
@@ -128,9 +148,15 @@ const OF_DESIRED: JsonObject = {
   revision: text(256, 'Revision at which it was last written.'),
 };
 
+const OF_CONFIGURATION: Readonly<Partial<Record<AnyKind, JsonObject>>> = {
+  Sync: OF_SYNC,
+  Platform: OF_PLATFORM,
+  Plugin: {},
+};
+
 /** Schema of the `status` of a kind. */
 export function statusSchema(kind: AnyKind): JsonObject {
-  const own = kind === 'Sync' ? OF_SYNC : kind === 'Platform' || kind === 'Plugin' ? {} : OF_DESIRED;
+  const own = OF_CONFIGURATION[kind] ?? OF_DESIRED;
   return { type: 'object', description: 'How it stands, written by Plumbline.', properties: { ...COMMON, ...own } };
 }
 

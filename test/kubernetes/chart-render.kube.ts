@@ -48,6 +48,7 @@ const SWITCHES: readonly (readonly Values[])[] = [
     { 'rbac.create': false },
     { 'leases.shards': 0 },
     { 'leases.duration': '1m', 'leases.retry': '500ms' },
+    { replicas: 2 },
     { ...FILES, replicas: 2 },
     { ...FILES, replicas: 3, 'podDisruptionBudget.enabled': false, topologySpreadConstraints: [] },
     {
@@ -329,7 +330,6 @@ describe('the chart, rendered', () => {
     expect(await refusal({ ...FILES, replicas: 2, 'leases.shards': 0 })).to.include(
       'Set leases.shards to the number of replicas',
     );
-    expect(await refusal({ replicas: 2 })).to.include('each replica would write the status of every object');
     expect(await refusal({ ...FILES, 'customResources.namespace': 'x' })).to.include('no custom resources count');
     expect(await refusal({ 'ingress.enabled': true })).to.include('ingress.hosts={plumbline.example.com}');
   });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -34,9 +34,9 @@ const flow = (name: string): string =>
     { id: `${name}-tab`, type: 'tab', label: name },
     { id: `${name}-in`, z: `${name}-tab`, type: 'inject', wires: [[]] },
   ]);
-const workflow = (name: string): Readonly<Record<string, string>> => ({
-  [`flows/${name}.yaml`]: `apiVersion: ${API}\nkind: Workflow\nmetadata: { name: ${name} }\nspec: { definitionFrom: { file: ${name}.json } }\n`,
-  [`flows/${name}.json`]: flow(name),
+const workflow = (name: string, path = 'flows'): Readonly<Record<string, string>> => ({
+  [`${path}/${name}.yaml`]: `apiVersion: ${API}\nkind: Workflow\nmetadata: { name: ${name} }\nspec: { definitionFrom: { file: ${name}.json } }\n`,
+  [`${path}/${name}.json`]: flow(name),
 });
 
 describe('two replicas that are configured by custom resources', function () {
@@ -47,6 +47,7 @@ describe('two replicas that are configured by custom resources', function () {
   let repository: Repository;
   let git: GitServer;
   let nodeRed: NodeRedServer;
+  let others: readonly NodeRedServer[] = [];
   let client: KubeClient;
   let leases: LeaseStore;
   const replicas: Replica[] = [];
@@ -79,7 +80,7 @@ describe('two replicas that are configured by custom resources', function () {
     await client?.[Symbol.asyncDispose]();
     await git?.[Symbol.asyncDispose]();
     await folder?.[Symbol.asyncDispose]();
-    await nodeRed?.stop();
+    for (const server of [nodeRed, ...others]) await server?.stop();
     await installation?.remove();
     await cluster?.[Symbol.asyncDispose]();
   });
@@ -107,14 +108,14 @@ describe('two replicas that are configured by custom resources', function () {
     return replica;
   };
   const apply = (object: object) => cluster.kubectl(['apply', '-n', 'shop', '-f', '-'], JSON.stringify(object));
-  const platform = (name: string, more: object = {}) =>
+  const platform = (name: string, more: object = {}, own: object = {}) =>
     apply({
       apiVersion: API,
       kind: 'Platform',
-      metadata: { name },
+      metadata: { name, labels: own },
       spec: { driver: 'node-red', url: nodeRed.url, limits: { timeout: '1s' }, ...more },
     });
-  const sync = (name: string, on: object, more: object = {}) =>
+  const sync = (name: string, on: object, path = 'flows') =>
     apply({
       apiVersion: API,
       kind: 'Sync',
@@ -123,7 +124,7 @@ describe('two replicas that are configured by custom resources', function () {
         source: {
           git: {
             url: `${git.origin}/repo/.git`,
-            path: 'flows',
+            path,
             auth: { token: { valueFrom: { secretKeyRef: { name: 'git', key: 'token' } } } },
           },
         },
@@ -132,15 +133,14 @@ describe('two replicas that are configured by custom resources', function () {
         retryInterval: '1s',
         deletionPolicy: 'Delete',
         prune: { maxDeletions: '100%' },
-        ...more,
       },
     });
   const ready = (object: string) =>
     cluster.kubectl(['wait', object, '-n', 'shop', '--for=condition=Ready', '--timeout=60s']);
   const versionOf = (object: string) =>
     cluster.kubectl(['get', object, '-n', 'shop', '-o', 'jsonpath={.metadata.resourceVersion}']);
-  const labels = async (): Promise<readonly string[]> => {
-    const nodes = (await (await fetch(`${nodeRed.url}/flows`)).json()) as { type: string; label?: string }[];
+  const labels = async ({ url } = nodeRed): Promise<readonly string[]> => {
+    const nodes = (await (await fetch(`${url}/flows`)).json()) as { type: string; label?: string }[];
     return nodes.flatMap(({ type, label }) => (type === 'tab' ? [label ?? ''] : []));
   };
   const ours = (): readonly Audited[] => cluster.requests().filter(({ user }) => user === ACCOUNT);
@@ -152,6 +152,15 @@ describe('two replicas that are configured by custom resources', function () {
   const held = async (): Promise<readonly (Replica | undefined)[]> => {
     const shards = (await leases.list()).told.flatMap(({ record }) => (record.shard === undefined ? [] : [record]));
     return shards.map(({ holder }) => replicas.find((one) => one.runs && one.told.identity === holder));
+  };
+  /** Name for a Platform whose shard that replica holds. */
+  const platformOf = async (replica: Replica): Promise<string> => {
+    const { told } = await leases.list();
+    const shards = told.flatMap(({ record: { shard, holder } }) => (holder === replica.told.identity ? [shard] : []));
+    const shardOf = (name: string): number =>
+      createHash('sha256').update(`shop.${name}`).digest().readUInt32BE(0) % TERMS.shards;
+    const names = Array.from({ length: 100 }, (_, index) => `plant-${index}`);
+    return names.find((name) => shards.includes(shardOf(name))) ?? '';
   };
   const settled = () =>
     until(async () => {
@@ -192,6 +201,23 @@ describe('two replicas that are configured by custom resources', function () {
       expect([...new Set(writers(`shop/${name}`))], name).to.have.length(1);
     }
     await cluster.kubectl(['delete', 'plsync/lost', 'plsync/none', 'platform.plumbline.dev/away', '-n', 'shop']);
+  });
+
+  it('tell as a whole of a Sync whose platforms different replicas hold, and let one wait for what another does', async () => {
+    others = [await startNodeRed(), await startNodeRed()];
+    await repository.commit({ ...workflow('wide', 'wide'), ...workflow('after', 'after') }, 'More');
+    await settled();
+    const names = await Promise.all(replicas.map((replica) => platformOf(replica)));
+    for (const [index, name] of names.entries()) {
+      await platform(name, { url: others[index]?.url }, { stage: 'wide' });
+      await sync(`after-${index}`, { platform: name, dependsOn: ['orders'] }, 'after');
+    }
+    await sync('wide', { platformSelector: { matchLabels: { stage: 'wide' } } }, 'wide');
+    for (const name of ['wide', 'after-0', 'after-1']) await ready(`plsync/${name}`);
+    for (const server of others) expect(await labels(server)).to.include.members(['wide', 'after']);
+    expect(await statusOf('{.status.platforms[*].ready}', 'wide')).to.equal('True True');
+    expect(await statusOf('{.status.counts.owned}', 'wide')).to.equal('2');
+    expect([...new Set(writers('shop/wide'))]).to.have.length(1);
   });
 
   for (const count of [2, 1]) {
@@ -252,8 +278,12 @@ describe('two replicas that are configured by custom resources', function () {
   });
 
   it('let a Sync go once what it owned is gone, whoever holds its platform by then', async () => {
-    await cluster.kubectl(['delete', 'plsync/orders', '-n', 'shop', '--timeout=60s']);
+    await cluster.kubectl(['delete', 'plsync/orders', 'plsync/wide', '-n', 'shop', '--timeout=60s']);
     expect(await labels()).not.to.include('orders');
+    for (const server of others)
+      expect(await labels(server))
+        .to.include('after')
+        .and.not.to.include('wide');
   });
 
   it('show no secret', async () => {
@@ -262,7 +292,8 @@ describe('two replicas that are configured by custom resources', function () {
     for (const { log } of replicas) expect(log).not.to.contain(TOKEN);
   });
 
-  const statusOf = (path: string) => cluster.kubectl(['get', 'plsync/orders', '-n', 'shop', '-o', `jsonpath=${path}`]);
+  const statusOf = (path: string, name = 'orders') =>
+    cluster.kubectl(['get', `plsync/${name}`, '-n', 'shop', '-o', `jsonpath=${path}`]);
   const annotate = (value: string) =>
     cluster.kubectl([
       'annotate',

@@ -20,6 +20,7 @@ import { ClusterSource, isSelected } from '../../source/cluster.ts';
 import type { Configuration } from '../configuration.ts';
 import type { CustomResources } from '../sources.ts';
 import type { Timers } from '../timers.ts';
+import { isReady } from './conditions.ts';
 import { FINALIZER } from './finalizer.ts';
 import { Judge } from './verdicts.ts';
 import type { Judged } from './verdicts.ts';
@@ -152,6 +153,12 @@ export class ClusterState implements AsyncDisposable {
       retiring: leaving,
     };
   }
+
+  /** Whether the status of a Sync, of the object as it is written now, says that it stands as it is meant. */
+  readonly isReady = (sync: string): boolean => {
+    const object = this.objects('Sync').get(sync.replace('.', '/'));
+    return object !== undefined && isReady(object);
+  };
 
   /** A pass has seen what a Sync owns. @returns whether that was not known before. */
   learn(sync: string): boolean {

@@ -59,3 +59,9 @@ export function statusOf(object: KubeObject): {
 } {
   return (object['status'] ?? {}) as { readonly conditions?: readonly ObjectCondition[] };
 }
+
+/** Whether the status says, of the object as it is written now, that it stands as it is meant. */
+export function isReady(object: KubeObject): boolean {
+  const ready = statusOf(object).conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'True' && ready.observedGeneration === object.metadata.generation;
+}

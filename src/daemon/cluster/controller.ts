@@ -9,9 +9,11 @@ import type { Telling } from '../../report/situations.ts';
 import type { Engine } from '../engine.ts';
 import type { Target } from '../target.ts';
 import type { ClusterChange, ClusterState } from './cluster.ts';
-import { statusOf } from './conditions.ts';
+import { isReady, statusOf } from './conditions.ts';
 import { DesiredStatuses } from './desired-status.ts';
 import { Deletions } from './deletions.ts';
+import { Elsewhere, tellsNews } from './elsewhere.ts';
+import { anchorOf } from './authorship.ts';
 import { localOf, nameIn } from './names.ts';
 import { ObjectStatuses } from './object-statuses.ts';
 import { PlatformHealth } from './platform-health.ts';
@@ -68,9 +70,11 @@ export class Controller implements AsyncDisposable {
       onFault: (error) => log.debug('event not written', { error }),
     });
     this.#health = new PlatformHealth(engine.platforms, this.#ended.signal);
+    const elsewhere = new Elsewhere(state, engine);
     this.#statuses = new ObjectStatuses({
       state,
       engine,
+      elsewhere,
       writer: this.#writer,
       recorder: this.#recorder,
       health: this.#health,
@@ -78,6 +82,7 @@ export class Controller implements AsyncDisposable {
     this.#deletions = new Deletions({
       state,
       engine,
+      elsewhere,
       recorder: this.#recorder,
       isOurs: (object) => this.#statuses.isOurs(object),
       lookAgain: () => this.#soon(),
@@ -120,7 +125,33 @@ export class Controller implements AsyncDisposable {
     this.#writer.seen(resourceOf(kind), object, gone);
     if (gone) this.#statuses.forget(object);
     if (!gone && kind === 'Sync') this.#request(object);
+    if (kind === 'Sync' && before !== undefined && !isReady(before) && isReady(object)) this.#wakeDependents(object);
+    if (kind === 'Platform' && before !== undefined && tellsNews(before, object)) this.#newsFrom(nameIn(object));
     if (gone || before === undefined || said(before) !== said(object)) this.#soon();
+  }
+
+  /** Whoever holds a Platform has told how Syncs stand there. */
+  #newsFrom(platform: string): void {
+    if (this.#engine.holds(platform)) return;
+    for (const target of this.#engine.roster.targets()) {
+      const object = target.platform === platform ? this.#syncObject(target.sync) : undefined;
+      if (object !== undefined) this.#statuses.again(object);
+    }
+    this.#soon();
+  }
+
+  /** Who waits for a Sync that another replica looks after learns of it here. */
+  #wakeDependents(object: KubeObject): void {
+    if (this.#statuses.isOurs(object)) return;
+    const { roster } = this.#engine;
+    for (const target of roster.targets()) {
+      if (target.dependsOn.includes(nameIn(object))) this.#engine.wake(target, 'event');
+    }
+  }
+
+  #syncObject(sync: string): KubeObject | undefined {
+    const namespace = namespaceOf(sync);
+    return namespace === undefined ? undefined : this.#state.objects('Sync').get(`${namespace}/${localOf(sync)}`);
   }
 
   /** A Secret that something in the namespace refers to is different now. */
@@ -185,9 +216,10 @@ export class Controller implements AsyncDisposable {
 
   #reported(target: Target, report: PassReport): void {
     const namespace = namespaceOf(target.sync);
-    if (this.#health.met(report)) this.#statuses.tellPlatform(target.platform);
+    const object = this.#syncObject(target.sync);
+    const tells = object !== undefined && anchorOf(object) !== target.platform;
+    if (this.#health.met(report) || tells) this.#statuses.tellPlatform(target.platform);
     if (namespace === undefined) return;
-    const object = this.#state.objects('Sync').get(`${namespace}/${localOf(target.sync)}`);
     if (object !== undefined) {
       const requested = this.#requested.get(target.sync);
       if (requested !== undefined) this.#statuses.handled(target.sync, requested);
@@ -203,9 +235,7 @@ export class Controller implements AsyncDisposable {
   }
 
   #tell({ sync }: Scope, events: readonly Telling[], redact: (text: string) => string): void {
-    const namespace = namespaceOf(sync);
-    const object =
-      namespace === undefined ? undefined : this.#state.objects('Sync').get(`${namespace}/${localOf(sync)}`);
+    const object = this.#syncObject(sync);
     if (object === undefined) return;
     for (const event of events) this.#recorder.tell(object, tellingOf(event, redact));
   }

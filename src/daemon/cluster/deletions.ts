@@ -5,6 +5,7 @@ import type { Scope } from '../../ledger/ownership.ts';
 import { resourceOf } from '../../manifest/resources.ts';
 import type { Engine } from '../engine.ts';
 import type { ClusterState } from './cluster.ts';
+import type { Elsewhere } from './elsewhere.ts';
 import { FINALIZER, setFinalizer } from './finalizer.ts';
 import { localOf, nameIn } from './names.ts';
 
@@ -22,6 +23,7 @@ export interface DeletionsParts {
   readonly recorder: EventRecorder;
   /** Whether the object is this replica's to write. */
   readonly isOurs: (object: KubeObject) => boolean;
+  readonly elsewhere: Elsewhere;
   /** Puts in force anew what the objects say. */
   readonly lookAgain: () => void;
   readonly signal: AbortSignal;
@@ -59,19 +61,21 @@ export class Deletions {
   }
 
   #farewell(sync: string, since: number): KubeTelling | undefined {
-    const { engine } = this.#parts;
+    const { engine, elsewhere } = this.#parts;
     const { roster, parts } = engine;
     const ours = (scope: Scope): boolean => scope.sync === sync && engine.holds(scope.platform);
     const targets = roster.targets().filter(ours);
     const owned = parts.ledger.scopes().filter((scope) => ours(scope) && scope.owned > 0);
     const count = owned.reduce((sum, scope) => sum + scope.owned, 0);
     const about = { action: 'Delete' } as const;
-    if (targets.length === 0 && count === 0) {
+    const others = elsewhere.left(sync);
+    if (targets.length === 0 && count === 0 && others.length === 0) {
       const note = 'What it owned was given up as its deletionPolicy says.';
       return { ...about, type: 'Normal', reason: 'GivenUp', note };
     }
-    const left = `${count} object(s) on ${owned.map(({ platform }) => localOf(platform)).join(', ')} stay as they are`;
-    if (targets.length === 0)
+    const where = [...owned.map(({ platform }) => platform), ...others].map(localOf).join(', ');
+    const left = `${count === 0 ? 'what it owned' : `${count} object(s)`} on ${where} stay as they are`;
+    if (targets.length === 0 && others.length === 0)
       return { ...about, type: 'Warning', reason: 'Orphaned', note: `The Platform is gone: ${left}.` };
     const rest = since + PATIENCE - parts.timers.now();
     if (rest <= 0) {

@@ -10,6 +10,7 @@ import { CONFIGURATION_KINDS } from './cluster.ts';
 import type { ClusterState } from './cluster.ts';
 import { conditionsOf, statusOf } from './conditions.ts';
 import type { Stand } from './conditions.ts';
+import type { Elsewhere } from './elsewhere.ts';
 import { localOf, nameIn } from './names.ts';
 import type { PlatformHealth } from './platform-health.ts';
 import type { StatusWriter } from './status-writer.ts';
@@ -22,6 +23,7 @@ export interface ObjectStatusesParts {
   readonly writer: StatusWriter;
   readonly recorder: EventRecorder;
   readonly health: PlatformHealth;
+  readonly elsewhere: Elsewhere;
 }
 
 /**
@@ -93,10 +95,11 @@ export class ObjectStatuses {
     const name = nameIn(object);
     const { roster, reporter, parts } = this.#engine;
     const targets = roster.targets().filter(({ sync }) => sync === name);
-    const standings = targets.map((target) => ({
-      status: reporter.status(target),
-      pending: !target.progress.attempted,
-    }));
+    const standings = targets.map((target) =>
+      this.#engine.holds(target.platform) && target.progress.attempted
+        ? { status: reporter.status(target), pending: false }
+        : this.#parts.elsewhere.standing(object, target.platform),
+    );
     const leaving: Stand | undefined =
       object.metadata.deletionTimestamp === undefined
         ? undefined
@@ -123,7 +126,8 @@ export class ObjectStatuses {
     if (object === undefined) return;
     const refused = this.#refused('Platform', object);
     if (refused === undefined && !this.#parts.health.knows(name) && this.#isTakenOver(object)) return;
-    this.#write('Platform', object, refused ?? this.#parts.health.standOf(name));
+    const syncs = this.#parts.elsewhere.syncsOn(object);
+    this.#write('Platform', object, refused ?? this.#parts.health.standOf(name), syncs === undefined ? {} : { syncs });
   }
 
   /** Why the object, as it is written now, is not in force. */

@@ -37,7 +37,8 @@ export function standOf(standings: readonly TargetStanding[]): Stand {
   return worst ?? { state: 'unknown', reason: 'Pending', message: 'It was read, and is about to be looked at.' };
 }
 
-function standOn({ status, pending }: TargetStanding): Stand {
+/** How it stands on one of them. */
+export function standOn({ status, pending }: TargetStanding): Stand {
   if (pending) return { state: 'unknown', reason: 'Progressing', message: 'A pass is under way.' };
   const is = (type: string): boolean =>
     status.conditions.some((condition) => condition.type === type && condition.status === 'True');
