@@ -104,7 +104,7 @@ export class World implements AsyncDisposable {
     const token = secretValue(TOKEN);
     const auth = { token: () => Promise.resolve(token) };
     // Short only where an answer may never come: a busy machine is no fault of the platform's.
-    const limits = rules.some(({ action }) => action.do === 'stall') ? { ...LIMITS, timeout: 150 } : LIMITS;
+    const limits = rules.some(({ action }) => action?.do === 'stall') ? { ...LIMITS, timeout: 150 } : LIMITS;
     await using driver = new MintDriver(
       { platform: 'main', url: this.mint.url, auth, limits, onRequest: () => undefined },
       CIRCUIT,
