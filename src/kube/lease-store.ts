@@ -55,7 +55,7 @@ export class LeaseStore {
   }
 
   /** All of them, as they stand: what is read here was not overtaken before it was asked for. */
-  async list(signal = this.#never): Promise<{ readonly told: readonly Told[]; readonly version: string }> {
+  async list(signal: AbortSignal = this.#never): Promise<{ readonly told: readonly Told[]; readonly version: string }> {
     const { items, resourceVersion } = await this.#client.list(LEASES, { ...this.#scope(), signal, timeout: READING });
     return { told: items.map(toldOf), version: resourceVersion };
   }
