@@ -178,7 +178,9 @@ export class Tallies {
         const seconds = Math.trunc(now / 1000);
         for (const [index, { width, until }] of SPANS.entries()) {
           const limit = seconds - until;
-          const wider = SPANS[index + 1]?.width;
+          // Bound as a bigint, an integer to SQLite: a number is REAL there, and to divide by it rounds nothing.
+          const next = SPANS[index + 1];
+          const wider = next === undefined ? undefined : BigInt(next.width);
           if (wider !== undefined)
             this.#database
               .prepare(
@@ -194,7 +196,7 @@ export class Tallies {
           if (wider !== undefined || this.#newest() > seconds - DAY)
             this.#database
               .prepare('DELETE FROM tally_span WHERE width = ?1 AND start / ?2 * ?2 + ?2 <= ?3')
-              .run(width, wider ?? width, limit);
+              .run(width, wider ?? BigInt(width), limit);
         }
       },
       'process',

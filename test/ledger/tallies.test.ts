@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { Ledger } from '../../src/ledger/ledger.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** Not at the beginning of any span. */
+const BEGIN = Date.UTC(2026, 10, 28, 5, 17, 31);
+
+describe('Counts of service levels', () => {
+  let folder: string;
+  let ledger: Ledger;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'plumbline-tallies-'));
+    ledger = Ledger.open(folder);
+    const series = { platform: 'p', level: 'l', objective: 'successRate', bound: 0, object: 'o' };
+    ledger.tallies.keep([series], BEGIN);
+  });
+  afterEach(() => {
+    ledger.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const spans = (): readonly { width: number; start: number; good: number }[] => {
+    using database = new DatabaseSync(join(folder, 'ledger.db'), { readOnly: true });
+    const rows = database.prepare('SELECT width, start, good FROM tally_span ORDER BY start').all();
+    return rows as unknown as readonly { width: number; start: number; good: number }[];
+  };
+
+  it('are put together hour by hour, and of those in quarters of a day; none is lost', () => {
+    const { tallies } = ledger;
+    const id = tallies.all()[0]?.id ?? 0;
+    const minutes = 30 * 60;
+    for (let minute = 0; minute < minutes; minute++) {
+      const counts = new Map([[id, { good: 1, bad: 0, seconds: 0.1 }]]);
+      tallies.add({ at: BEGIN + minute * MINUTE, counts });
+    }
+    const end = BEGIN + minutes * MINUTE;
+    tallies.fold(end);
+    const hours = spans().filter(({ width }) => width === 3600);
+    // The last three hours are kept by the minute; before them lie 26 or 27 hours.
+    expect(hours).to.have.length.within(26, 28);
+    expect(hours.every(({ start }) => start % 3600 === 0)).to.equal(true);
+    expect(spans().length).to.be.at.most(hours.length + 4 * 60 + 1);
+    tallies.fold(end + 6 * 24 * HOUR);
+    const quarters = spans();
+    expect(quarters.every(({ width, start }) => width === 6 * 3600 && start % width === 0)).to.equal(true);
+    expect(quarters).to.have.length.within(5, 7);
+    expect(quarters.reduce((sum, { good }) => sum + good, 0)).to.equal(minutes);
+    expect(tallies.since(BEGIN - 24 * HOUR).get(id)?.good).to.equal(minutes);
+  });
+});
