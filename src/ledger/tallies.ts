@@ -146,14 +146,6 @@ export class Tallies {
     );
   }
 
-  /** Forgets the runs of a platform that is gone, or of one workflow. */
-  forgetRuns(platform: string, workflow?: string): void {
-    this.#database.write('forget counts of runs', () => {
-      if (workflow === undefined) this.#database.prepare('DELETE FROM run_count WHERE platform = ?').run(platform);
-      else this.#database.prepare('DELETE FROM run_count WHERE platform = ? AND workflow = ?').run(platform, workflow);
-    });
-  }
-
   /**
    * Events that were counted at `from` or later, by series; those without any are left out. A span counts as a whole, so that
    * the far end of a long window is blurred by at most six hours. What a clock that was wrong put into the future counts.
