@@ -22,7 +22,7 @@ export const OTHERS: Readonly<
     const { benchDirectus } = await import('./directus.ts');
     console.log(JSON.stringify(await benchDirectus()));
   },
-  /** Replicas killed, stopped, cut off and ended while they write: `failover [--rounds 100]`. */
+  /** Replicas killed, stopped, cut off and ended while they write: `failover [--rounds 100] [--platform mint|node-red] [--default-times]`. */
   failover: async (args) => {
     const { benchFailover } = await import('./failover.ts');
     await benchFailover(args);

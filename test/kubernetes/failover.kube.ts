@@ -7,7 +7,8 @@ import { STRIKES, playRound } from './replicas/rounds.ts';
 import { mintTerrain, nodeRedTerrain } from './replicas/terrain.ts';
 import type { Terrain } from './replicas/terrain.ts';
 
-const TERMS = { replicas: 2, shards: 1, duration: 2_000, retry: 400, timeout: 1_000 };
+// Between two tries to renew lies the end of the Lease: then nothing but the fence keeps requests from beginning.
+const TERMS = { replicas: 2, shards: 1, duration: 2_000, retry: 600, timeout: 1_000 };
 
 describe('replicas that share a platform, killed, stopped and cut off', function () {
   this.timeout(240_000);
@@ -34,10 +35,11 @@ describe('replicas that share a platform, killed, stopped and cut off', function
       await fleet.place.commit(terrain.files(0));
       for (const replica of fleet.replicas) await replica.start();
       for (const [index, strike] of STRIKES.entries()) {
-        const round = await playRound(index + 1, strike, { fleet, terrain, away: 5_000 });
+        const round = await playRound(index + 1, strike, { fleet, terrain, duration: TERMS.duration, away: 5_000 });
         expect(round.overlapping, `${strike}: writes at once`).to.equal(0);
         // What was on its way when its sender was stopped, which is no more than it sends at once, cannot be called back.
         expect(round.late, `${strike}: late writes`).to.be.at.most(2);
+        expect(round.begunAfter, `${strike}: requests that began after the Lease had expired`).to.equal(0);
         if (!terrain.mint) expect(round.late, `${strike}: late writes that Node-RED took`).to.equal(0);
       }
     });

@@ -12,10 +12,12 @@ import { Place, until } from '../../daemon/fixture.ts';
 import type { Cluster } from '../cluster.ts';
 import type { ReplicaOrder, ReplicaTold } from './child.ts';
 import { Recorder, Wire } from './wires.ts';
-import type { PlatformWrite } from './wires.ts';
+import type { PlatformWrite, Traffic } from './wires.ts';
 
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 const NAMESPACE = 'default';
+/** Milliseconds; a Lease of the default duration and a request of the default timeout take 65 s to run out. */
+const PATIENCE = 120_000;
 
 export interface FleetTerms {
   /** Platforms by name, with the URL of each. */
@@ -113,19 +115,14 @@ export class Replica implements AsyncDisposable {
 export class Fleet implements AsyncDisposable {
   readonly place: Place;
   readonly replicas: readonly Replica[];
-  readonly writes: PlatformWrite[];
+  readonly traffic: Traffic;
   readonly leases: LeaseStore;
   readonly #client: KubeClient;
 
-  private constructor(parts: {
-    place: Place;
-    replicas: readonly Replica[];
-    writes: PlatformWrite[];
-    client: KubeClient;
-  }) {
+  private constructor(parts: { place: Place; replicas: readonly Replica[]; traffic: Traffic; client: KubeClient }) {
     this.place = parts.place;
     this.replicas = parts.replicas;
-    this.writes = parts.writes;
+    this.traffic = parts.traffic;
     this.#client = parts.client;
     this.leases = new LeaseStore(parts.client, { namespace: NAMESPACE, installation: 'fleet' });
   }
@@ -136,13 +133,13 @@ export class Fleet implements AsyncDisposable {
     mkdirSync(keysDir);
     writeFileSync(join(keysDir, 'hash.key'), randomBytes(32), { mode: 0o600 });
     writeFileSync(join(keysDir, 'token'), `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
-    const writes: PlatformWrite[] = [];
+    const traffic: Traffic = { writes: [], begun: [] };
     const replicas = await Promise.all(
       Array.from({ length: terms.replicas }, async (_, index) => {
         const wire = await Wire.to(cluster.url);
         const names = Object.keys(terms.platforms);
         const recorders = await Promise.all(
-          Object.values(terms.platforms).map((url) => Recorder.before(url, index, writes)),
+          Object.values(terms.platforms).map((url) => Recorder.before(url, index, traffic)),
         );
         const dir = join(place.dir, `replica-${index}`);
         mkdirSync(dir);
@@ -158,7 +155,11 @@ export class Fleet implements AsyncDisposable {
       }),
     );
     const client = await KubeClient.open({ kubeconfig: cluster.kubeconfig, environment: {}, version: 'tests' });
-    return new Fleet({ place, replicas, writes, client });
+    return new Fleet({ place, replicas, traffic, client });
+  }
+
+  get writes(): readonly PlatformWrite[] {
+    return this.traffic.writes;
   }
 
   async shards(): Promise<readonly LeaseRecord[]> {
@@ -181,6 +182,7 @@ export class Fleet implements AsyncDisposable {
         return shards.length > 0 && shards.every(({ holder }) => names.has(holder)) && shards;
       },
       `shards held by ${[...names].join(', ')}`,
+      PATIENCE,
     ).catch((error: unknown) => {
       throw new Error(this.replicas.map(({ log }) => log.slice(-3_000)).join('\n'), { cause: error });
     });

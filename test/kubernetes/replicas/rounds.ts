@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../daemon/fixture.ts';
 import type { Fleet, Replica } from './fleet.ts';
@@ -20,42 +21,82 @@ export interface Round {
   readonly late: number;
   /** Those that it refused, because what they were based on had changed. */
   readonly fenced: number;
+  /** Requests of any kind that a struck replica which lived on began when its Lease had expired. */
+  readonly begunAfter: number;
 }
 
 export interface RoundTerms {
   readonly fleet: Fleet;
   readonly terrain: Terrain;
+  /** Milliseconds of the Lease. */
+  readonly duration: number;
   /** Milliseconds that a replica is stopped or cut off: longer than its Lease. */
   readonly away: number;
 }
 
-/** Commits, strikes the holder in the middle of its writes, waits for another one to make it good, and brings the first back. */
+/** Milliseconds between the first bytes of a request and their arrival in this process, when it is idle. */
+const ON_THE_WAY = 50;
+
+/**
+ * Commits, strikes the holder in the middle of its writes, waits for another one to make it good, and brings the first back. Which write is
+ * under way at the strike differs from round to round.
+ */
 export async function playRound(round: number, strike: Strike, terms: RoundTerms): Promise<Round> {
-  const { fleet, terrain, away } = terms;
+  const { fleet, terrain, away, duration } = terms;
   await settled(fleet);
   const holder = await fleet.holderOf(0);
-  if (holder === undefined) throw new Error('nobody holds the shard');
+  const [recorder] = holder?.recorders ?? [];
+  if (holder === undefined || recorder === undefined) throw new Error('nobody holds the shard');
+  const livesOn = strike === 'stop' || strike === 'partition';
   const before = fleet.writes.length;
-  for (const recorder of holder.recorders) recorder.delay = 40;
+  const held = recorder.hold(1 + (round % terrain.depth));
   await fleet.place.commit(terrain.files(round));
-  await until(async () => fleet.writes.length > before, `round ${round}: the holder writes`);
+  await Promise.race([held, never(`round ${round}: the holder writes`)]);
+  const lag = monitorEventLoopDelay({ resolution: 10 });
+  lag.enable();
   const struckAt = performance.now();
   const back = hit(strike, holder);
-  const others = fleet.replicas.filter((one) => one !== holder);
-  await fleet.held(others);
+  // Who is cut off goes on writing for longer than its Lease holds.
+  recorder.delay = strike === 'partition' ? Math.min(duration / 4, (4 * duration) / terrain.writes) : 40;
+  recorder.release();
+  const expiry = livesOn ? await expiryOf(fleet, duration) : Infinity;
+  const taken = await fleet.held(fleet.replicas.filter((one) => one !== holder));
   const takeover = performance.now() - struckAt;
-  for (const recorder of holder.recorders) recorder.delay = 0;
   await stands(terms, round, `round ${round}, ${strike}`, () =>
     fleet.replicas.map(({ log }) => log.slice(-2_000)).join('\n'),
   );
   const converged = performance.now() - struckAt;
-  if (strike === 'stop' || strike === 'partition') await pause(Math.max(0, away - (performance.now() - struckAt)));
+  if (livesOn) await pause(Math.max(0, away - (performance.now() - struckAt)));
+  const backAt = performance.now();
   await back();
   await settled(fleet);
   // Whatever the one that was away had in hand has arrived by now, and was put right.
   await pause(300);
+  recorder.delay = 0;
   await stands(terms, round, `round ${round}, ${strike}, with everybody back`, () => '');
-  return { strike, takeover, converged, ...countWrites(fleet.writes.slice(before), holder.index) };
+  lag.disable();
+  const counts = countWrites(fleet.writes.slice(before), holder.index);
+  // What this process was late to see may have happened so much earlier.
+  const from = expiry + ON_THE_WAY + lag.max / 1e6;
+  // A Lease that the replica has taken again since its return lets it begin what it likes.
+  const retaken = (await fleet.shards())[0]?.transitions === taken[0]?.transitions ? Infinity : backAt;
+  const begunAfter = fleet.traffic.begun.filter(
+    ({ who, at }) => who === holder.index && at > from && at < retaken,
+  ).length;
+  return { strike, takeover, converged, ...counts, begunAfter };
+}
+
+/** When the Lease of a replica that renews nothing any more ends by its own clock, at the latest; milliseconds, as `performance.now`. */
+async function expiryOf(fleet: Fleet, duration: number): Promise<number> {
+  // A renewal that was on its way has arrived by then.
+  await pause(300);
+  const [lease] = await fleet.shards();
+  return performance.now() + Date.parse(lease?.renewed ?? '') + duration - Date.now();
+}
+
+async function never(what: string): Promise<never> {
+  await pause(60_000, undefined, { ref: false });
+  throw new Error(`not in time: ${what}`);
 }
 
 /** Everybody runs, takes part, and one of them holds the shard. */
@@ -88,7 +129,7 @@ function hit(strike: Strike, replica: Replica): () => Promise<void> {
 async function stands({ terrain }: RoundTerms, round: number, what: string, more: () => string): Promise<void> {
   const wanted = terrain.wanted(round).join('\n');
   let seen = '';
-  await until(async () => (seen = (await terrain.picture()).join('\n')) === wanted, what, 40_000).catch(
+  await until(async () => (seen = (await terrain.picture()).join('\n')) === wanted, what, 120_000).catch(
     (error: unknown) => {
       throw new Error(`${what}: the platform stands so\n${seen}\ninstead of\n${wanted}\n${more()}`, { cause: error });
     },

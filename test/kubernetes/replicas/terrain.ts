@@ -7,6 +7,10 @@ export interface Terrain extends AsyncDisposable {
   readonly name: string;
   readonly url: string;
   readonly mint: boolean;
+  /** Writes of a round of which each may be the one that is under way at a strike. */
+  readonly depth: number;
+  /** How many of them there are about in a round, two at a time. */
+  readonly writes: number;
   /** Files that change in this round; undefined: gone. */
   files(round: number): Readonly<Record<string, string | undefined>>;
   wanted(round: number): readonly string[];
@@ -18,7 +22,7 @@ const HEADER = 'apiVersion: plumbline.dev/v1alpha1';
 const range = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 
 /** Objects that change in every round, and one that comes and one that goes; half of them can carry no marker. */
-export async function mintTerrain(objects = 6): Promise<Terrain> {
+export async function mintTerrain(objects = 24): Promise<Terrain> {
   const mint = await MintServer.start({});
   const application = (index: number, round: number): string =>
     `${HEADER}\nkind: Application\nmetadata: {name: app-${index}}\nspec: {title: App ${index}, version: "1.0.${round}"}\n`;
@@ -28,6 +32,8 @@ export async function mintTerrain(objects = 6): Promise<Terrain> {
     name: 'mint',
     url: mint.url,
     mint: true,
+    depth: 6,
+    writes: 2 * objects,
     files: (round) => ({
       ...Object.fromEntries(range(objects).map((index) => [`app-${index}.yaml`, application(index, round)])),
       ...Object.fromEntries(range(objects).map((index) => [`crm-${index}.yaml`, integration(`crm-${index}`, round)])),
@@ -63,6 +69,8 @@ export async function nodeRedTerrain(tabs = 5): Promise<Terrain> {
     name: 'node-red',
     url: server.url,
     mint: false,
+    depth: 1,
+    writes: 2,
     files: (round) => ({
       ...Object.fromEntries(range(tabs).map((index) => [`tab-${index}.yaml`, workflow(`tab-${index}`, round)])),
       [`new-${round}.yaml`]: workflow(`new-${round}`, round),

@@ -66,29 +66,39 @@ export interface PlatformWrite {
   readonly status: number;
 }
 
+/** What the replicas' ways to the platforms write down, each in the order of its coming. */
+export interface Traffic {
+  readonly writes: PlatformWrite[];
+  /** When the first bytes of any request came, reads too: its sender has begun it by then. */
+  readonly begun: { readonly who: number; readonly at: number }[];
+}
+
 /** The way from one replica to the platform, which writes down every write: who, what, when. */
 export class Recorder implements AsyncDisposable {
   readonly #server: Server;
   readonly #agent = new Agent();
   readonly #target: string;
   readonly #who: number;
-  readonly #writes: PlatformWrite[];
+  readonly #traffic: Traffic;
   /** Milliseconds by which each write is held up, so that something can happen in its middle. */
   delay = 0;
   /** Requests of any kind. */
   requests = 0;
+  #writesToPass = Infinity;
+  #held = Promise.withResolvers<void>();
+  #released = Promise.withResolvers<void>();
 
-  private constructor(target: string, who: number, writes: PlatformWrite[]) {
+  private constructor(target: string, who: number, traffic: Traffic) {
     this.#target = target;
     this.#who = who;
-    this.#writes = writes;
+    this.#traffic = traffic;
     this.#server = createServer((incoming, response) => {
       this.#pass(incoming, response).catch(() => response.destroy());
     });
   }
 
-  static async before(target: string, who: number, writes: PlatformWrite[]): Promise<Recorder> {
-    const recorder = new Recorder(target, who, writes);
+  static async before(target: string, who: number, traffic: Traffic): Promise<Recorder> {
+    const recorder = new Recorder(target, who, traffic);
     await listening(recorder.#server);
     return recorder;
   }
@@ -97,7 +107,21 @@ export class Recorder implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** From the write on that has this number, counted from 1 and from now, none is handed on before `release`. @returns when one is held */
+  hold(number: number): Promise<void> {
+    this.#held = Promise.withResolvers();
+    this.#released = Promise.withResolvers();
+    this.#writesToPass = number - 1;
+    return this.#held.promise;
+  }
+
+  release(): void {
+    this.#writesToPass = Infinity;
+    this.#released.resolve();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     await this.#agent.destroy();
@@ -106,9 +130,10 @@ export class Recorder implements AsyncDisposable {
   async #pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/', headers } = incoming;
     this.requests += 1;
+    this.#traffic.begun.push({ who: this.#who, at: performance.now() });
     const body = await buffer(incoming);
     const writes = method !== 'GET' && !url.startsWith('/auth/');
-    if (writes) await pause(this.delay);
+    if (writes) await this.#holdUp();
     const from = performance.now();
     const { host: _host, 'content-length': _length, connection: _connection, ...rest } = headers;
     const answer = await request(this.#target + url, {
@@ -118,10 +143,20 @@ export class Recorder implements AsyncDisposable {
       ...(body.length === 0 ? {} : { body }),
     });
     const text = Buffer.from(await answer.body.arrayBuffer());
-    if (writes)
-      this.#writes.push({ who: this.#who, method, path: url, from, to: performance.now(), status: answer.statusCode });
+    if (writes) {
+      const [who, to] = [this.#who, performance.now()];
+      this.#traffic.writes.push({ who, method, path: url, from, to, status: answer.statusCode });
+    }
     const { 'transfer-encoding': _encoding, connection: _kept, ...told } = answer.headers;
     response.writeHead(answer.statusCode, told).end(text);
+  }
+
+  async #holdUp(): Promise<void> {
+    await pause(this.delay);
+    this.#writesToPass -= 1;
+    if (this.#writesToPass >= 0) return;
+    this.#held.resolve();
+    await this.#released.promise;
   }
 }
 
