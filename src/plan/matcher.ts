@@ -11,11 +11,9 @@ import {
   sameTitle,
 } from './match-reasons.ts';
 import { isClaim, isCopied, oldest, titleKey, type Claim } from './claims.ts';
+import { createIntents, mayBeFrom } from './intents.ts';
 import { kindOf, remoteKey, type RemoteKey } from './observation.ts';
 import type { DesiredObject, Intent, Notice, Observed } from './types.ts';
-
-/** Clocks of two machines may differ this much; milliseconds. */
-const CLOCK_SKEW = 300_000;
 
 /** One proof of identity per method; `match` calls them in the order of their strength. */
 export class Matcher {
@@ -28,12 +26,14 @@ export class Matcher {
   readonly #titles = new Map<string, Observed[]>();
   readonly #namesakes = new Map<string, DesiredObject[]>();
   readonly #intents: ReadonlyMap<Key, Intent>;
+  readonly #creates: ReadonlyMap<Key, Intent>;
   readonly #ledgerKeys: ReadonlyMap<RemoteKey, Key>;
 
   constructor(input: MatchInput) {
     this.#input = input;
     this.#owners = new Set([input.terms.owner, ...input.terms.previousOwners]);
     this.#intents = new Map(input.ledger.intents.map((intent) => [intent.key, intent]));
+    this.#creates = createIntents(input.ledger.intents);
     this.#ledgerKeys = new Map(
       [...input.ledger.owned.values()].map((owned) => [remoteKey(kindOf(owned.key), owned.remote), owned.key]),
     );
@@ -95,11 +95,9 @@ export class Matcher {
 
   /** Where creation sets the marker, an object without one is not what an interrupted create left. */
   readonly byIntent = (desired: DesiredObject): void => {
-    const intent = this.#intents.get(desired.key);
-    if (intent?.verb !== 'create' || this.#isMarked(desired.kind) || !this.#sawAll(desired.kind)) return;
-    const candidates = this.#unowned(desired).filter(
-      (observed) => observed.createdAt === undefined || observed.createdAt >= intent.since - CLOCK_SKEW,
-    );
+    const intent = this.#creates.get(desired.key);
+    if (intent === undefined || this.#isMarked(desired.kind) || !this.#sawAll(desired.kind)) return;
+    const candidates = this.#unowned(desired).filter((observed) => mayBeFrom(intent, observed));
     const [observed] = candidates;
     if (observed !== undefined && candidates.length === 1) this.give(desired, { observed, by: 'intent' });
   };

@@ -1,6 +1,8 @@
 import type { Kind } from '../manifest/manifest.ts';
 import { holdsMembers } from './access.ts';
+import { titleKey } from './claims.ts';
 import { target, type DecideContext, type Decision } from './decision.ts';
+import { createIntents, mayBeFrom } from './intents.ts';
 import type { Reason } from './match-reasons.ts';
 import { kindOf, remoteKey } from './observation.ts';
 import type { RemovalInput } from './removal-input.ts';
@@ -38,14 +40,13 @@ export function removals(input: RemovalInput, context: DecideContext, lost?: Rea
  * removed like everything else that we made.
  */
 export function leftovers(input: RemovalInput, context: DecideContext): LedgerRecord[] {
-  const isLeft = (intent: Intent) =>
-    intent.verb === 'create' && !input.desired.has(intent.key) && !input.ledger.owned.has(intent.key);
-  return input.ledger.intents.filter(isLeft).flatMap((intent): LedgerRecord[] => {
-    const claims = input.matches.others.filter(
-      ({ marker }) => marker?.key === intent.key && marker.owner === context.terms.owner,
-    );
-    const [observed] = claims;
-    if (observed === undefined || claims.length > 1) return [];
+  const open = [...createIntents(input.ledger.intents).values()].filter(
+    ({ key }) => !input.desired.has(key) && !input.ledger.owned.has(key),
+  );
+  return open.flatMap((intent): LedgerRecord[] => {
+    const candidates = left(intent, open, { input, context });
+    const [observed] = candidates;
+    if (observed === undefined || candidates.length > 1) return [];
     const owned: Owned = {
       key: intent.key,
       remote: observed.remote,
@@ -59,6 +60,37 @@ export function leftovers(input: RemovalInput, context: DecideContext): LedgerRe
       allowDataLoss: false,
     };
     return [{ record: 'own', owned }];
+  });
+}
+
+/** What one create may have left, by the same proofs by which its manifest would find it. */
+function left(
+  intent: Intent,
+  open: readonly Intent[],
+  { input, context }: { readonly input: RemovalInput; readonly context: DecideContext },
+): readonly Observed[] {
+  const kind = kindOf(intent.key);
+  if (context.marks(kind)) {
+    return input.matches.others.filter(
+      ({ marker }) => marker?.key === intent.key && marker.owner === context.terms.owner,
+    );
+  }
+  const title = titleKey({ kind, title: intent.title });
+  const isAlone = open.every(
+    (one) => one === intent || titleKey({ kind: kindOf(one.key), title: one.title }) !== title,
+  );
+  if (!isAlone || input.observation.listed.get(kind)?.state !== 'complete') return [];
+  const { owned, ownedByOthers } = input.ledger;
+  const known = new Set([...owned.values()].map((one) => remoteKey(kindOf(one.key), one.remote)));
+  return input.matches.others.filter((observed) => {
+    const id = remoteKey(observed.kind, observed.remote);
+    return (
+      titleKey(observed) === title &&
+      observed.marker === undefined &&
+      !known.has(id) &&
+      !ownedByOthers.has(id) &&
+      mayBeFrom(intent, observed)
+    );
   });
 }
 

@@ -236,4 +236,40 @@ describe('Ownership: unmarkable kinds', () => {
     const strange = planOf({ git: [want('Workflow/a', V1)], platform: [there('Workflow', 'a', HAND)], intents: flows });
     expect(withholds(strange)).to.deep.equal(['create Workflow/a: adopt-refused']);
   });
+
+  it('… also after a later write of it was left open, until ownership is written down', () => {
+    const create = { id: 'i', verb: 'create', key: 'Integration/crm', title: 'crm', since: NOW } as const;
+    const update = { ...create, id: 'j', verb: 'update', remote: 'crm', since: NOW + 1 } as const;
+    const found = planOf({
+      git: [want('Integration/crm', {}, { secretHashes: { value: 'h' } })],
+      platform: [there('Integration', 'crm')],
+      intents: [create, update],
+    });
+    expect(does(found)).to.deep.equal(['update Integration/crm']);
+    expect(found.records).to.deep.equal([]);
+  });
+
+  it('what an interrupted create left is owned, to be removed, when its manifest has gone, and the title alone tells it', () => {
+    const intent = { id: 'i', verb: 'create', key: 'Integration/crm', title: 'crm', since: NOW } as const;
+    const crm = (more: Parameters<typeof there>[3] = {}) => there('Integration', 'r', {}, { title: 'crm', ...more });
+    const recordsOf = (scene: Parameters<typeof planOf>[0]) =>
+      planOf(scene).records.map((one) =>
+        one.record === 'own' ? `own ${one.owned.key} ${one.owned.remote}` : one.record,
+      );
+    expect(recordsOf({ platform: [crm()], intents: [intent] })).to.deep.equal(['own Integration/crm r', 'settled']);
+    const long = crm({ createdAt: NOW - 3_600_000 });
+    expect(recordsOf({ platform: [long], intents: [intent] }), 'there before').to.deep.equal(['settled']);
+    const two = [crm(), there('Integration', 's', {}, { title: 'crm' })];
+    expect(recordsOf({ platform: two, intents: [intent] }), 'two of them').to.deep.equal(['settled']);
+    const other = { ...intent, id: 'k', key: 'Integration/mail' } as const;
+    expect(recordsOf({ platform: [crm()], intents: [intent, other] }), 'meant twice').to.deep.equal([
+      'settled',
+      'settled',
+    ]);
+    const flow = { ...intent, key: 'Workflow/crm' } as const;
+    expect(
+      recordsOf({ platform: [there('Workflow', 'r', {}, { title: 'crm' })], intents: [flow] }),
+      'a kind that is marked',
+    ).to.deep.equal(['settled']);
+  });
 });

@@ -61,16 +61,14 @@ const rule = record({
 const deed: Arbitrary<Told> = oneof(
   {
     weight: 5,
-    arbitrary: tuple(key, nat(11)).map(([of, variant]) => told(`put ${of} ${variant}`, put(of, variant))),
+    arbitrary: tuple(key, nat(11)).map(([of, variant]) => putting(of, variant)),
   },
-  { weight: 2, arbitrary: key.map((of) => told(`remove ${of}`, remove(of))) },
+  { weight: 2, arbitrary: key.map(removing) },
   {
     weight: 5,
-    arbitrary: array(rule, { maxLength: 4 }).map((rules) =>
-      told(`pass under ${JSON.stringify(rules)}`, async (world) => void (await watchedPass(world, rules))),
-    ),
+    arbitrary: array(rule, { maxLength: 4 }).map((rules) => passing(...rules)),
   },
-  { weight: 2, arbitrary: nat(50).map((which) => told(`edit by hand ${which}`, editByHand(which))) },
+  { weight: 2, arbitrary: nat(50).map(editing) },
   { weight: 1, arbitrary: nat(50).map((which) => told(`delete by hand ${which}`, deleteByHand(which))) },
   { weight: 1, arbitrary: nat(50).map((which) => told(`copy by hand ${which}`, copyByHand(which))) },
   {
@@ -81,6 +79,23 @@ const deed: Arbitrary<Told> = oneof(
   },
   { weight: 1, arbitrary: constant(told('lose the ledger', async (world) => world.loseLedger())) },
 );
+
+const LOST: Rule = { nth: 1, times: 1, method: 'POST', action: { do: 'reset', when: 'after' } };
+const UNREAD: Rule = { nth: 5, times: 3, method: 'GET', action: { do: 'status', code: 500 } };
+
+/** Histories that once did not converge; each takes hundreds of runs to be found by chance. */
+const FOUND_BEFORE: readonly Told[][] = [
+  // What was created without an answer, and never wanted again, stayed.
+  [
+    putting('Integration/crm', 0),
+    passing(LOST),
+    removing('Integration/crm'),
+    putting('Application/orders', 0),
+    passing(),
+  ],
+  // Two writes in doubt one after the other: the second took the proof away that the first was.
+  [putting('Integration/crm', 0), passing(LOST), passing(UNREAD), passing(), editing(0)],
+];
 
 /** Laws 3, 4, 6, 7 and 8 together: whatever happens on the way, in the end the platform is as git says. */
 describe('A Sync on a platform that lies, among people who edit, copy and delete,', function () {
@@ -102,7 +117,7 @@ async function property(memory: Memory): Promise<void> {
       for (const { act } of deeds) await act(world);
       await expectConvergence(world);
     }),
-    { numRuns: 40, interruptAfterTimeLimit: 60_000 },
+    { numRuns: 40, interruptAfterTimeLimit: 60_000, examples: FOUND_BEFORE.map((deeds) => [deeds]) },
   );
 }
 
@@ -208,6 +223,22 @@ function makeByHand(kind: Kind): Deed {
 interface Told {
   readonly act: Deed;
   [toStringMethod](): string;
+}
+
+function putting(of: Key, variant: number): Told {
+  return told(`put ${of} ${variant}`, put(of, variant));
+}
+
+function removing(of: Key): Told {
+  return told(`remove ${of}`, remove(of));
+}
+
+function passing(...rules: readonly Rule[]): Told {
+  return told(`pass under ${JSON.stringify(rules)}`, async (world) => void (await watchedPass(world, rules)));
+}
+
+function editing(which: number): Told {
+  return told(`edit by hand ${which}`, editByHand(which));
 }
 
 function told(what: string, act: Deed): Told {
