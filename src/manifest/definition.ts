@@ -115,7 +115,7 @@ export function baseName(file: string): string {
   return file.slice(file.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');
 }
 
-/** Whether a JSON value is nested deeper than `limit`, or uses the name `__proto__`: both are refused. */
+/** Whether a JSON value is nested deeper than `limit`, uses the name `__proto__`, or has a number that would be lost: all are refused. */
 export function hazard(value: JsonValue, limit: number): string | undefined {
   let level: JsonValue[] = [value];
   for (let depth = 0; level.length > 0; depth++) {
@@ -124,7 +124,10 @@ export function hazard(value: JsonValue, limit: number): string | undefined {
     for (const item of level) {
       if (item === null || typeof item !== 'object') continue;
       if (isObject(item) && Object.hasOwn(item, '__proto__')) return 'uses the name "__proto__"';
-      for (const inner of Object.values(item)) if (inner !== null && typeof inner === 'object') next.push(inner);
+      for (const inner of Object.values(item)) {
+        if (inner !== null && typeof inner === 'object') next.push(inner);
+        else if (inner === Infinity || inner === -Infinity) return 'holds a number that is too large for any program';
+      }
     }
     level = next;
   }

@@ -135,12 +135,19 @@ function readJson(file: FileRef, text: string, context: FileContext): FileEntry 
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
-    const place = new TextLines(text).at(jsonErrorOffset(text) ?? 0);
-    const problem = fileProblem(
-      file.path,
-      'the file is not valid JSON here.',
-      'Check commas, quotes and brackets, or export it again.',
-    );
+    const offset = jsonErrorOffset(text) ?? 0;
+    const place = new TextLines(text).at(offset);
+    const problem = isJsonText(text.slice(0, offset))
+      ? fileProblem(
+          file.path,
+          'the JSON of this file has ended before this.',
+          'Remove what follows, or export it again.',
+        )
+      : fileProblem(
+          file.path,
+          'the file is not valid JSON here.',
+          'Check commas, quotes and brackets, or export it again.',
+        );
     return unreadable(file, { ...problem, origin: { file: file.path, ...place } }, text);
   }
   if (isObject(json) && isManifest(json)) return withAnalyses(file, readManifests(file.path, text, context), context);
@@ -156,6 +163,15 @@ function readJson(file: FileRef, text: string, context: FileContext): FileEntry 
   if (format !== undefined) return { ...file, reading: NO_READING, json: readExport(file.path, json, format) };
   if (isObject(json) && isCompact(json)) return withAnalyses(file, readManifests(file.path, text, context), context);
   return { ...file, reading: NO_READING, json: { parts: [], problems: [], mayHold: [] } };
+}
+
+function isJsonText(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isManifest(json: Readonly<Record<string, JsonValue>>): boolean {

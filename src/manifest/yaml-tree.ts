@@ -1,4 +1,4 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments } from 'yaml';
+import { isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments, visit } from 'yaml';
 import type { Document, ParsedNode, Scalar, YAMLError, YAMLMap } from 'yaml';
 import type { Limits } from './limits.ts';
 import type { JsonValue } from './manifest.ts';
@@ -84,7 +84,7 @@ class Converter {
 
   tree(): Tree {
     const { contents, errors, warnings, range } = this.#document;
-    for (const error of [...errors, ...warnings]) this.#syntax(error);
+    for (const error of [...errors, ...warnings]) if (this.#syntax(error) === 'swallows') break;
     const first = contents === null ? range[0] : contents.range[0];
     const start = this.#lines.at(first);
     let value: JsonValue | undefined;
@@ -104,7 +104,15 @@ class Converter {
     return { value, places: this.#places, faults: faults.slice(0, MAX_FAULTS), start, range: [range[0], range[2]] };
   }
 
-  #syntax(error: YAMLError): void {
+  /** Notes an error; one that `swallows` the text behind it makes what else the parser says about that text worthless. */
+  #syntax(error: YAMLError): 'swallows' | undefined {
+    const quote = error.code === 'MISSING_CHAR' ? this.#openQuote(error.pos[0]) : undefined;
+    if (quote !== undefined) {
+      const message = 'is not valid YAML: the quote that opens here is not closed';
+      const remedy = 'Close it, or escape it where it belongs to the text.';
+      this.#faults.push({ ...this.#lines.at(quote), message, remedy, structural: true });
+      return 'swallows';
+    }
     const structural = !(
       error.code === 'TAG_RESOLVE_FAILED' ||
       error.code === 'NON_STRING_KEY' ||
@@ -117,6 +125,21 @@ class Converter {
       remedy: REMEDIES[error.code] ?? 'Correct the syntax here.',
       ...(structural ? { structural: true } : {}),
     });
+    return undefined;
+  }
+
+  /** Where the quoted text begins that ends at this offset; the parser misses the closing quote where it gives up looking for it. */
+  #openQuote(end: number): number | undefined {
+    let found: number | undefined;
+    visit(this.#document, {
+      Scalar: (_key, { type, range }) => {
+        const isQuoted = type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE';
+        if (!isQuoted || range?.[1] !== end) return undefined;
+        found = range[0];
+        return visit.BREAK;
+      },
+    });
+    return found;
   }
 
   #fault(offset: number, message: string, remedy: string): void {

@@ -67,8 +67,26 @@ describe('parsing', () => {
     expect(await first('a'.repeat(2000), 'a.yaml', { maxManifestBytes: 1000 })).to.match(
       /^a.yaml:1:1: error: the file has 2000 bytes/,
     );
+    expect(await first('{"n": [1e999]}', 'a.json')).to.match(/^a.json:1:1: error: the file holds a number that is too/);
+    expect(await first('{"n": 1}\n{"n": 2}', 'a.json')).to.match(/^a.json:2:1: error: the JSON of this file has ended/);
     expect(await first(Buffer.from([0x61, 0xff, 0x62]))).to.match(/^a.yaml:1:1: error: the file is not UTF-8/);
     expect(await first('a: 1\nb: \0')).to.match(/^a.yaml:2:4: error: the file holds a NUL/);
+  });
+
+  it('says where a quote opens that is never closed, and nothing about what it swallows', async () => {
+    for (const [text, place] of [
+      ['kind: Workflow\nmetadata: { name: "orders }\nspec:\n  title: x\n', '2:19'],
+      ["a: 1\nb: 'open\nc: 2\n---\nd: x\n", '2:4'],
+      ["a:\n  - 'x\n  - y\n", '2:5'],
+      ['"open: 1\nb: 2\n', '1:1'],
+    ] as const) {
+      const problems = told(await load({ 'a.yaml': text }));
+      expect(problems[0]).to.match(
+        new RegExp(`^a.yaml:${place}: error: is not valid YAML: the quote that opens here is not closed`),
+      );
+      expect(problems.filter((one) => /not valid YAML/.test(one))).to.have.length(1);
+    }
+    expect(await first('a: [1, 2\nb: 3\n')).to.match(/^a.yaml:2:\d+: error: is not valid YAML/);
   });
 
   it('never quotes the text around an error in JSON, which may be a secret', async () => {

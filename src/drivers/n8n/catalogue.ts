@@ -106,6 +106,15 @@ export class Catalogue {
     return target === 'DataTable' ? this.#blind : undefined;
   }
 
+  /**
+   * Learns all workflows there are before a stage that writes many of them: later it would be listed among its own writes, which move
+   * rows from page to page. When that fails, who needs to know asks anew.
+   */
+  async lookAhead(writes: number, signal: AbortSignal): Promise<void> {
+    if (writes <= ONE_BY_ONE || this.#whole) return;
+    await this.#learnWorkflows(signal).catch(() => undefined);
+  }
+
   async #ask(word: string, signal: AbortSignal): Promise<void> {
     const [how, what] = [word.slice(0, word.indexOf(' ')), word.slice(word.indexOf(' ') + 1)];
     if (how === 'id') {

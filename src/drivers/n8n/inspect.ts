@@ -2,6 +2,7 @@ import type { DefinitionFormat, JsonObject, JsonValue } from '../../manifest/man
 import { isObject } from '../../manifest/pointer.ts';
 import { credentialsOf, locatorsOf, spellings } from './locators.ts';
 import { mend } from './mend.ts';
+import { isSticky } from './mend-notes.ts';
 import { objectsOf, textOf } from './shapes.ts';
 
 type Inspection = ReturnType<DefinitionFormat['inspect']>;
@@ -11,7 +12,7 @@ type Reference = Inspection['references'][number];
 /** What is wrong in a definition wherever it goes, what is mended for n8n's API, and whom it refers to by name. */
 export function inspectDefinition(definition: JsonValue): Inspection {
   const nodes = isObject(definition) ? definition['nodes'] : undefined;
-  if (!Array.isArray(nodes) || objectsOf(nodes).length !== nodes.length) {
+  if (!Array.isArray(nodes)) {
     return {
       problems: [error('The definition has no list of nodes.', 'Download the workflow from n8n again.')],
       references: [],
@@ -20,7 +21,7 @@ export function inspectDefinition(definition: JsonValue): Inspection {
   const { definition: clean, mends } = mend(definition);
   return {
     problems: [
-      ...nodeProblems(objectsOf(nodes)),
+      ...nodeProblems(objectsOf(nodes).filter((node) => !isSticky(node))),
       ...mends.map((one): Found => ({ ...one, severity: 'warning' })),
       ...bareIds(clean),
     ],

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
 import { isObject } from '../../manifest/pointer.ts';
-import { objectOf, textOf } from './shapes.ts';
+import { listOf, objectOf, textOf } from './shapes.ts';
 
 /** How something that was mended is told. */
 export type Say = (message: string, remedy: string) => void;
@@ -9,18 +9,13 @@ export type Say = (message: string, remedy: string) => void;
 /** Gives a value that n8n takes, or undefined where there is none. */
 type Coerce = (value: JsonValue) => JsonValue | undefined;
 const text: Coerce = (value) => (typeof value === 'string' ? value : undefined);
-const number: Coerce = (value) =>
-  typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))
-    ? Number(value)
-    : typeof value === 'number'
-      ? value
-      : undefined;
+const number: Coerce = asNumber;
 const flag: Coerce = (value) =>
   typeof value === 'boolean' ? value : value === 'true' ? true : value === 'false' ? false : undefined;
 const object: Coerce = (value) => (isObject(value) ? value : undefined);
 const position: Coerce = (value) => {
-  const [x, y] = Array.isArray(value) ? (value as readonly JsonValue[]).map((one) => number(one)) : [];
-  return typeof x === 'number' && typeof y === 'number' ? [x, y] : undefined;
+  const [x, y] = listOf(value).map(asNumber);
+  return x === undefined || y === undefined ? undefined : [x, y];
 };
 
 /** Keys of a node that the API takes, and what it takes there (its OpenAPI file, 2.40.5). */
@@ -34,6 +29,12 @@ const TAKEN: ReadonlyMap<string, Coerce> = new Map([
 
 function named(coerce: Coerce, keys: string): readonly (readonly [string, Coerce])[] {
   return keys.split(' ').map((key) => [key, coerce]);
+}
+
+/** A number, also one that a script wrote as a text; undefined for what is none. */
+export function asNumber(value: JsonValue): number | undefined {
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : undefined;
 }
 
 /** A node without what n8n would refuse; `taken` are the ids of the nodes before it. */

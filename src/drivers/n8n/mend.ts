@@ -1,9 +1,10 @@
 import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
 import { isObject } from '../../manifest/pointer.ts';
-import { listed, mendNode, quoted } from './mend-node.ts';
+import { asNumber, listed, mendNode, quoted } from './mend-node.ts';
+import { named } from './mend-notes.ts';
 import type { Say } from './mend-node.ts';
 import { cleanSettings } from './settings.ts';
-import { objectOf, objectsOf, textOf } from './shapes.ts';
+import { listOf, objectOf, objectsOf, textOf } from './shapes.ts';
 
 /** Something that n8n's API would have refused, and what was made of it. */
 export interface Mend {
@@ -19,7 +20,14 @@ const OF_THE_INSTANCE: ReadonlySet<string> = new Set(
     'versionMetadata sharedWithProjects'
   ).split(' '),
 );
-const DEFINES: ReadonlySet<string> = new Set(['nodes', 'connections', 'settings', 'nodeGroups', 'pinData']);
+/** What the API takes at the top of a workflow, and in which shape. */
+const DEFINES: ReadonlyMap<string, (value: JsonValue) => boolean> = new Map<string, (value: JsonValue) => boolean>([
+  ['nodes', Array.isArray],
+  ['connections', isObject],
+  ['settings', isObject],
+  ['nodeGroups', Array.isArray],
+  ['pinData', isObject],
+]);
 
 /** A definition without what n8n's API would refuse, and what had to be left out for that. */
 export function mend(definition: JsonValue): { readonly definition: JsonObject; readonly mends: readonly Mend[] } {
@@ -27,7 +35,7 @@ export function mend(definition: JsonValue): { readonly definition: JsonObject; 
   const mends: Mend[] = [];
   const say = (message: string, remedy: string): void => void mends.push({ message, remedy });
   const strange = Object.entries(whole).flatMap(([key, value]) =>
-    DEFINES.has(key) || OF_THE_INSTANCE.has(key) || value === null || value === '' ? [] : [key],
+    OF_THE_INSTANCE.has(key) || DEFINES.get(key)?.(value) === true || isEmpty(value) ? [] : [key],
   );
   if (strange.length > 0)
     say(
@@ -35,7 +43,7 @@ export function mend(definition: JsonValue): { readonly definition: JsonObject; 
       'Remove it, or leave it.',
     );
   const taken = new Set<string>();
-  const nodes = objectsOf(whole['nodes']).map((node) => mendNode(node, taken, say));
+  const nodes = named(nodesIn(whole['nodes'], say), say).map((node) => mendNode(node, taken, say));
   const connections = mendConnections(objectOf(whole['connections']), nodes, say);
   const { settings, dropped } = cleanSettings(objectOf(whole['settings']));
   if (dropped.length > 0)
@@ -57,9 +65,22 @@ export function mend(definition: JsonValue): { readonly definition: JsonObject; 
   };
 }
 
+/** Nothing is lost with these; an empty list is what PHP writes for an object that is empty. */
+function isEmpty(value: JsonValue): boolean {
+  return value === null || value === '' || (Array.isArray(value) && value.length === 0);
+}
+
+function nodesIn(value: JsonValue | undefined, say: Say): readonly JsonObject[] {
+  const nodes = objectsOf(value);
+  const others = listOf(value).length - nodes.length;
+  if (others > 0) say(`${others} entries of the list of nodes are no nodes; they are left out.`, 'Remove them.');
+  return nodes;
+}
+
 function mendConnections(connections: JsonObject, nodes: readonly JsonObject[], say: Say): JsonObject {
   const names = new Set(nodes.map(({ name }) => name));
   const sources: string[] = [];
+  const bent: string[] = [];
   const targets = new Map<string, Set<string>>();
   const kept = Object.entries(connections).flatMap(([source, outputs]): [string, JsonObject][] => {
     if (!names.has(source)) {
@@ -74,7 +95,7 @@ function mendConnections(connections: JsonObject, nodes: readonly JsonObject[], 
     };
     const byType = Object.entries(objectOf(outputs)).map(([type, branches]): [string, JsonValue] => [
       type,
-      branchesOf(branches, type).map((edges) => edges.filter(leads)),
+      branchesOf(branches, type, () => void bent.push(source)).map((edges) => edges.filter(leads)),
     ]);
     return [[source, Object.fromEntries(byType)]];
   });
@@ -88,19 +109,31 @@ function mendConnections(connections: JsonObject, nodes: readonly JsonObject[], 
       `Connections begin at ${quoted(sources)}, which the file does not hold; they are left out.`,
       'Remove them, or leave them.',
     );
+  if (bent.length > 0)
+    say(
+      `Connections of ${listed([...new Set(bent)])} are not written as n8n writes them; they lead to the first input where they name none.`,
+      'Connect the nodes anew in n8n and export the workflow again, or see that this is what is meant.',
+    );
   return Object.fromEntries(kept);
 }
 
-function branchesOf(branches: JsonValue, type: string): readonly (readonly JsonObject[])[] {
-  if (!Array.isArray(branches)) return [];
-  return (branches as readonly JsonValue[]).map((branch) => {
-    const edges = isObject(branch) ? [branch] : objectsOf(branch);
-    return edges.map(({ node, type: given, index }) => ({
-      node: node ?? '',
-      type: textOf(given) ?? type,
-      index: typeof index === 'number' && Number.isInteger(index) && index >= 0 ? index : 0,
-    }));
+/** Edges by output; `bent` is told of what can be read only in part. */
+function branchesOf(branches: JsonValue, type: string, bent: () => void): readonly (readonly JsonObject[])[] {
+  if (!Array.isArray(branches) && branches !== null) bent();
+  return listOf(branches).map((branch) => {
+    const entries = isObject(branch) ? [branch] : listOf(branch);
+    const edges = objectsOf(entries);
+    if (edges.length < entries.length || (branch !== null && !isObject(branch) && !Array.isArray(branch))) bent();
+    return edges.map(({ node, type: given, index = 0 }) => {
+      const input = asNumber(index);
+      if (input === undefined || !Number.isInteger(input) || input < 0) bent();
+      return { node: node ?? '', type: textOf(given) ?? type, index: inputOf(input) };
+    });
   });
+}
+
+function inputOf(index: number | undefined): number {
+  return index !== undefined && Number.isInteger(index) && index >= 0 ? index : 0;
 }
 
 /** n8n takes a group only with what it knows of one, and only of nodes that are there. */

@@ -11,7 +11,10 @@ const oneOf =
   (value) =>
     typeof value === 'string' && words.includes(value);
 
-/** What the API takes in `settings` (its OpenAPI file, 2.40.5); `redactionPolicy` needs a licence and is silently dropped. */
+/**
+ * What the API takes in `settings` and keeps (its OpenAPI file, 2.40.5). It silently drops what a licence has to allow
+ * (`redactionPolicy`, `credentialResolverId`) and what n8n derives by itself (`binaryMode`).
+ */
 const TAKEN: Readonly<Record<string, Check>> = {
   saveExecutionProgress: isBoolean,
   saveManualExecutions: isBoolean,
@@ -21,14 +24,12 @@ const TAKEN: Readonly<Record<string, Check>> = {
   errorWorkflow: isText,
   timezone: isText,
   executionOrder: isText,
-  binaryMode: oneOf('separate', 'combined'),
   callerPolicy: oneOf('any', 'none', 'workflowsFromAList', 'workflowsFromSameOwner'),
   callerIds: isText,
   timeSavedMode: oneOf('fixed', 'dynamic'),
   timeSavedPerExecution: isNumber,
   availableInMCP: isBoolean,
   customTelemetryTags: Array.isArray,
-  credentialResolverId: isText,
 };
 
 /** A write merges settings, so that nothing goes away by being left out; these values mean the same as none. */
@@ -41,14 +42,12 @@ const NEUTRAL: Readonly<Record<string, JsonValue>> = {
   errorWorkflow: 'DEFAULT',
   timezone: 'DEFAULT',
   executionOrder: 'v0',
-  binaryMode: 'separate',
   callerPolicy: 'workflowsFromSameOwner',
   callerIds: '',
   timeSavedMode: 'fixed',
   timeSavedPerExecution: 0,
   availableInMCP: false,
   customTelemetryTags: [],
-  credentialResolverId: '',
 };
 
 /** Key of the custom telemetry tag that carries Plumbline's note; everything else there belongs to people. */

@@ -45,9 +45,14 @@ export interface RawDataTable {
 /** Remote id and version of what was written; nothing for what is gone. */
 export type Written = { readonly id: string; readonly version: string } | undefined;
 
+/** The entries of a list; none for what is no list. */
+export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
+  return Array.isArray(value) ? (value as readonly JsonValue[]) : [];
+}
+
 /** The objects of a list; none for what is no list. */
 export function objectsOf(value: JsonValue | undefined): readonly JsonObject[] {
-  return Array.isArray(value) ? (value as readonly JsonValue[]).filter(isObject) : [];
+  return listOf(value).filter(isObject);
 }
 
 export function objectOf(value: JsonValue | undefined): JsonObject {

@@ -16,15 +16,17 @@ const AHEAD = 2;
 
 /** Carries out the steps of a stage, a few at a time; yields each outcome when it is known. */
 export async function* write(stage: readonly Step[], api: N8nApi, signal: AbortSignal): AsyncGenerator<Outcome> {
+  const contents = stage.filter(isContent);
   const writing: Writing = {
     api,
     signal,
     catalogue: new Catalogue(api),
     tags: new TagBook(api),
     confirmations: new Confirmations(),
-    titles: new Set(stage.filter(isContent).map(({ change }) => change.title)),
+    titles: new Set(contents.map(({ change }) => change.title)),
     late: new Set(),
   };
+  await writing.catalogue.lookAhead(contents.length, signal);
   const again: Step[] = [];
   const unconfirmed: Step[] = [];
   for await (const { step, outcome } of several(stage, api.concurrency * AHEAD, (one) => first(one, writing))) {

@@ -42,11 +42,14 @@ describe('Exports of n8n', () => {
     expect(titles).to.include.members([
       'Workflow/flows-contact-book: Contact book',
       'Workflow/flows-no-name: no-name',
+      'Workflow/flows-answer-first-of-two: First of two',
+      'Workflow/flows-answer-second-of-two: Second of two',
+      'Workflow/flows-template: Weekly digest',
       'Workflow/flows-several-evening: Evening',
       'Workflow/flows-several-morning: Morning',
       'Workflow/flows-without-ids: Érik’s 📬 Briefkasten — 邮件',
     ]);
-    expect(titles).to.have.length(13);
+    expect(titles).to.have.length(18);
     for (const manifest of desired.manifests.values()) {
       const spec = await manifest.spec(new AbortController().signal);
       expect(spec, `${manifest.key} leaves open whether it runs (law 11)`).to.not.have.property('active');
@@ -70,7 +73,9 @@ describe('Exports of n8n', () => {
       .to.match(/"Every Monday" lead to "Mail the team"/)
       .and.match(/begin at "Removed node"/);
     expect(of('odd-settings.json').join('\n'))
-      .to.match(/settings "maxExecutions", "retryOnFail", "retryCount", "saveDataSuccessExecution" are left out/)
+      .to.match(
+        /settings "maxExecutions", "retryOnFail", "retryCount", "saveDataSuccessExecution", "binaryMode", "credentialResolverId" are left out/,
+      )
       .and.match(/"description", "notes" at the top/)
       .and.not.match(/DEFAULT|errorWorkflow|waitBetweenTries/);
     expect(of('old-credentials.json').join('\n')).to.match(/smtp credential of the node "Mail"/);
@@ -80,6 +85,13 @@ describe('Exports of n8n', () => {
       .and.match(/node "No name"/)
       .and.match(/setting "errorWorkflow"/)
       .and.not.match(/"Itself"|"Another instance"|"Contacts"/);
+    expect(of('notes.json')).to.deep.equal([
+      'Sticky notes have no name, or that of another node; they are called "Start1", "Sticky Note1", "Sticky Note2".',
+    ]);
+    expect(of('bent-edges.json').join('\n'))
+      .to.match(/"settings", "pinData" at the top/)
+      .and.match(/2 entries of the list of nodes are no nodes/)
+      .and.match(/Connections of "Start" are not written as n8n writes them/);
     expect(of('contact-book.json')).to.deep.equal([]);
     expect(of('without-ids.json')).to.deep.equal([]);
   });
@@ -114,6 +126,27 @@ describe('Exports of n8n', () => {
         ],
       ],
     });
+  });
+
+  it('that a script wrote keep what can be told, and give each note a name', () => {
+    const bent = mended('bent-edges.json');
+    expect(bent['connections']).to.deep.equal({
+      Start: {
+        main: [
+          [
+            { node: 'Merge', type: 'main', index: 1 },
+            { node: 'Merge', type: 'main', index: 0 },
+          ],
+        ],
+        ai_tool: [],
+      },
+    });
+    expect(n8nFormat.nodes(read('bent-edges.json'))).to.deep.equal([
+      { name: 'Start', pointer: '/nodes/1' },
+      { name: 'Merge', pointer: '/nodes/2' },
+    ]);
+    const names = objectsOf(mended('notes.json')['nodes']).map(({ name }) => name);
+    expect(names).to.deep.equal(['Start', 'Start1', 'Sticky Note1', 'Sticky Note', 'Sticky Note2']);
   });
 
   it('that a script wrote are brought to the types that n8n wants', () => {
@@ -167,11 +200,21 @@ describe('Exports of n8n', () => {
 
   it('have one normal form, which normalising leaves as it is', () => {
     for (const file of readdirSync(EXPORTS)) {
-      for (const definition of [read(file)].flat()) {
+      for (const { spec } of n8nFormat.split(read(file), 'x').objects) {
+        const definition = spec['definition'] ?? null;
         const once = normalize('Workflow', { title: 'x', definition });
         expect(normalize('Workflow', once), file).to.deep.equal(once);
       }
     }
+  });
+
+  it('in a list with something else are refused, so that nothing goes unnoticed', async () => {
+    const list = [read('no-name.json'), { credentials: [] }];
+    const { manifests, problems } = await loaded({ 'both.json': JSON.stringify(list) });
+    expect([...manifests.keys()]).to.deep.equal([]);
+    expect(problems.map(({ origin, message }) => `${origin.file}: ${message}`)).to.deep.equal([
+      'both.json: Entry 2 of the list is no n8n workflow.',
+    ]);
   });
 
   it('are told from other JSON', () => {
@@ -181,6 +224,9 @@ describe('Exports of n8n', () => {
       { nodes: [] },
       { nodes: [{ type: 'a' }], edges: [] },
       { nodes: [1], connections: {} },
+      { data: [] },
+      { data: { data: { data: { data: { data: { nodes: [], connections: {} } } } } } },
+      { workflow: { nodes: [{ name: 'n8n-nodes-base.set' }] } },
       'x',
       null,
     ])

@@ -6,7 +6,7 @@ import { FaultProxy } from '../fault-proxy.ts';
 import { observe } from '../contract-steps.ts';
 import { N8nDesk, changesIn, troubles } from './desk.ts';
 import { connectN8n, flow, node, webhook } from './harness.ts';
-import { manifest, nodeIn } from './references.ts';
+import { calls, manifest, nodeIn } from './references.ts';
 import type { Ground } from './references.ts';
 
 const EXPORTS = fileURLToPath(new URL('exports', import.meta.url));
@@ -41,7 +41,7 @@ export function describeWorkflows({ server, client }: Ground): void {
     await using raw = new N8nDesk(server(), { folder: EXPORTS, onRequest });
     const first = await raw.pass();
     expect(troubles(first).map((one) => one.slice(0, 20))).to.deep.equal(['twice-named.json: 2 ']);
-    expect(first.outcomes).to.have.length(13);
+    expect(first.outcomes).to.have.length(18);
     expect(changesIn(await raw.pass('plan'))).to.deep.equal([]);
     requests.length = 0;
     expect((await raw.pass()).result).to.equal('in-sync');
@@ -50,6 +50,19 @@ export function describeWorkflows({ server, client }: Ground): void {
       'GET /api/v1/credentials',
       'GET /api/v1/workflows',
     ]);
+  });
+
+  it('who is called what is looked up before many are written: among its own writes a listing would miss some', async () => {
+    const requests: string[] = [];
+    const onRequest = ({ method, route }: { method: string; route: string }): void =>
+      void requests.push(`${method} ${route}`);
+    await using many = new N8nDesk(server(), { onRequest });
+    for (let number = 0; number < 40; number++)
+      many.write(`w${number}.json`, { name: `W${number}`, ...flow([calls('Then', `Elsewhere ${number}`)]) });
+    const { outcomes } = await many.pass();
+    expect(outcomes.filter(({ status }) => status === 'applied')).to.have.length(40);
+    const writes = [requests.indexOf('POST /api/v1/workflows'), requests.lastIndexOf('POST /api/v1/workflows')];
+    expect(requests.slice(...writes)).to.not.include('GET /api/v1/workflows');
   });
 
   it('a workflow that is to run answers its webhook when its outcome is told, and does not after it left git', async () => {
