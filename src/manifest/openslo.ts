@@ -2,6 +2,7 @@ import type { JsonValue } from './manifest.ts';
 import { isObjective, OBJECTIVES } from './objective.ts';
 import type { ObjectiveName, SelectedKind } from './objective.ts';
 import { valueAt } from './pointer.ts';
+import { slug } from './slug.ts';
 import type { Selector } from './doc.ts';
 
 /** Version of OpenSLO that is read and written. */
@@ -21,25 +22,66 @@ const LABELS = 'plumbline.dev/match-labels';
 /** `metricSource.type` of an indicator that Plumbline measures. */
 const SOURCE = 'plumbline';
 
+/** A ServiceLevel that an objective of an SLO amounts to. */
+export interface ReadLevel {
+  readonly name: string;
+  readonly spec: Readonly<Record<string, JsonValue>>;
+}
+
+type SloDocument = Readonly<Record<string, JsonValue>>;
+
 /**
- * The spec of a ServiceLevel that an SLO of OpenSLO v1 amounts to. Its indicator must be one that Plumbline measures
- * (`metricSource.type: plumbline` with `spec.objective`): a query in some other system's language would be accepted and ignored.
+ * The ServiceLevels that an SLO of OpenSLO v1 amounts to: one for each objective, by the name of the SLO where there is but one. The indicator,
+ * of the SLO or of each objective, must be one that Plumbline measures (`metricSource.type: plumbline` with `spec.objective`): a query in
+ * some other system's language would be accepted and ignored. With flaws: the names of what cannot be known.
  */
 export function fromOpenSlo(
-  document: Readonly<Record<string, JsonValue>>,
-): { readonly spec: Readonly<Record<string, JsonValue>> } | { readonly flaws: readonly OpenSloFlaw[] } {
+  document: SloDocument,
+  name: string,
+):
+  | { readonly levels: readonly ReadLevel[] }
+  | { readonly flaws: readonly OpenSloFlaw[]; readonly names: readonly string[] } {
+  const given = valueAt(document, ['spec', 'objectives']);
+  const objectives = Array.isArray(given) ? (given as readonly JsonValue[]) : [];
+  const names = objectives.length < 2 ? [name] : objectives.map((objective, index) => partName(name, objective, index));
+  const shared = sharedTerms(document);
+  const flaws = [...shared.flaws];
+  if (objectives.length === 0)
+    flaws.push({ path: ['spec', 'objectives'], message: 'no objective is given.', remedy: 'Write at least one.' });
+  const levels = objectives.flatMap((objective, index): ReadLevel[] => {
+    const read = readObjective(document, objective, index);
+    if ('path' in read) flaws.push(read);
+    if ('path' in read || flaws.length > 0) return [];
+    const kind = shared.kind ?? (OBJECTIVES[read.name].kinds[0] satisfies SelectedKind);
+    const title = valueAt(objective, ['displayName']) ?? shared.title;
+    return [
+      {
+        name: names[index] ?? name,
+        spec: {
+          ...(title === undefined ? {} : { title }),
+          selector: { kind, ...shared.selector },
+          window: shared.window,
+          objectives: { [read.name]: read.target },
+        },
+      },
+    ];
+  });
+  // An indicator of the SLO that cannot be measured is one flaw, however many objectives it has.
+  const told = new Map(flaws.map((flaw) => [JSON.stringify([flaw.path, flaw.message]), flaw]));
+  return flaws.length > 0 ? { flaws: [...told.values()], names } : { levels };
+}
+
+/** One of several: called by what people see, or by its place. */
+function partName(name: string, objective: JsonValue | undefined, index: number): string {
+  const title = valueAt(objective, ['displayName']);
+  return slug(`${name}-${typeof title === 'string' && title !== '' ? title : index + 1}`);
+}
+
+/** What holds for every objective of an SLO. */
+function sharedTerms(document: SloDocument) {
   const flaws: OpenSloFlaw[] = [];
   const refuse = (path: readonly PropertyKey[], message: string, remedy: string): void =>
     void flaws.push({ path, message, remedy });
-  const metric = ['spec', 'indicator', 'spec', 'thresholdMetric', 'metricSource'];
-  const name = valueAt(document, [...metric, 'spec', 'objective']);
-  const known = Object.keys(OBJECTIVES).join(', ');
-  if (valueAt(document, [...metric, 'type']) !== SOURCE || typeof name !== 'string' || !isObjective(name))
-    refuse(
-      ['spec', 'indicator'],
-      'the indicator is not one that Plumbline measures.',
-      `Give it inline, with thresholdMetric.metricSource {type: ${SOURCE}, spec: {objective: …}}, which is one of ${known}.`,
-    );
   const method = valueAt(document, ['spec', 'budgetingMethod']);
   if (method !== 'Occurrences')
     refuse(
@@ -54,10 +96,6 @@ export function fromOpenSlo(
       'the time window is not a rolling one with a duration.',
       'Write timeWindow: [{duration: 30d, isRolling: true}].',
     );
-  const objectives = valueAt(document, ['spec', 'objectives']);
-  const [objective] = Array.isArray(objectives) ? (objectives as readonly JsonValue[]) : [];
-  if (!Array.isArray(objectives) || objectives.length !== 1)
-    refuse(['spec', 'objectives'], 'not exactly one objective is given.', 'Write one SLO for each.');
   const alerting = valueAt(document, ['spec', 'alertPolicies']);
   if (Array.isArray(alerting) && alerting.length > 0)
     refuse(
@@ -65,33 +103,48 @@ export function fromOpenSlo(
       'alert policies of OpenSLO are not read.',
       'Remove them: alerts follow from the budget.',
     );
-  if (flaws.length > 0 || typeof name !== 'string' || !isObjective(name)) return { flaws };
-  const target = targetText(name, objective);
-  if (target === undefined)
-    return {
-      flaws: [
-        {
-          path: ['spec', 'objectives', 0],
-          message: 'the objective has not what its indicator needs.',
-          remedy: 'Give target or targetPercent for a share, and op with value (seconds) for a time.',
-        },
-      ],
-    };
-  const selects = valueAt(document, ['metadata', 'annotations', SELECTS]);
-  const names = valueAt(document, ['metadata', 'annotations', NAMES]);
-  const labels = valueAt(document, ['metadata', 'annotations', LABELS]);
-  const title = valueAt(document, ['metadata', 'displayName']);
+  const annotation = (name: string): JsonValue | undefined => valueAt(document, ['metadata', 'annotations', name]);
+  const [kind, names, labels] = [annotation(SELECTS), annotation(NAMES), annotation(LABELS)];
   return {
-    spec: {
-      ...(title === undefined ? {} : { title }),
-      selector: {
-        kind: typeof selects === 'string' ? selects : (OBJECTIVES[name].kinds[0] satisfies SelectedKind),
-        ...(typeof names === 'string' ? { names: names.split(',').map((one) => one.trim()) } : {}),
-        ...(typeof labels === 'string' ? { matchLabels: labelsIn(labels) } : {}),
-      },
-      window: duration ?? '',
-      objectives: { [name]: target },
+    flaws,
+    window: duration ?? '',
+    title: valueAt(document, ['metadata', 'displayName']),
+    kind: typeof kind === 'string' ? kind : undefined,
+    selector: {
+      ...(typeof names === 'string' ? { names: names.split(',').map((one) => one.trim()) } : {}),
+      ...(typeof labels === 'string' ? { matchLabels: labelsIn(labels) } : {}),
     },
+  };
+}
+
+/** What an objective is measured by and promises, or what is wrong with it. */
+function readObjective(
+  document: SloDocument,
+  objective: JsonValue,
+  index: number,
+): { readonly name: ObjectiveName; readonly target: string } | OpenSloFlaw {
+  const own = valueAt(objective, ['indicator']) ?? valueAt(objective, ['indicatorRef']);
+  const place = own === undefined ? ['spec', 'indicator'] : ['spec', 'objectives', index, 'indicator'];
+  if (own !== undefined && valueAt(document, ['spec', 'indicator']) !== undefined)
+    return {
+      path: place,
+      message: 'the SLO and its objective both have an indicator.',
+      remedy: 'Give one to the SLO, or one to each objective.',
+    };
+  const metric = [...place, 'spec', 'thresholdMetric', 'metricSource'];
+  const name = valueAt(document, [...metric, 'spec', 'objective']);
+  if (valueAt(document, [...metric, 'type']) !== SOURCE || typeof name !== 'string' || !isObjective(name))
+    return {
+      path: place,
+      message: 'the indicator is not one that Plumbline measures.',
+      remedy: `Give it inline, with thresholdMetric.metricSource {type: ${SOURCE}, spec: {objective: …}}, which is one of ${Object.keys(OBJECTIVES).join(', ')}.`,
+    };
+  const target = targetText(name, objective);
+  if (target !== undefined) return { name, target };
+  return {
+    path: ['spec', 'objectives', index],
+    message: 'the objective has not what its indicator needs.',
+    remedy: 'Give target or targetPercent for a share, and op with value (seconds) for a time.',
   };
 }
 

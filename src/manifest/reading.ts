@@ -123,7 +123,7 @@ function readUnidentified(step: Step, value: JsonValue): void {
   else refuseIdentity(step, value);
 }
 
-/** An SLO of OpenSLO becomes a ServiceLevel of the same name; its other kinds would be accepted and ignored. */
+/** An SLO of OpenSLO becomes a ServiceLevel for each of its objectives; its other kinds would be accepted and ignored. */
 function readOpenSlo(step: Step, value: Readonly<Record<string, JsonValue>>): void {
   const { file, tree, reading } = step;
   const name = valueAt(value, ['metadata', 'name']);
@@ -138,15 +138,17 @@ function readOpenSlo(step: Step, value: Readonly<Record<string, JsonValue>>): vo
     reading.unknownKinds.add('ServiceLevel');
     return;
   }
-  const read = fromOpenSlo(value);
+  const read = fromOpenSlo(value, name);
   if ('flaws' in read) {
     for (const { path, message, remedy } of read.flaws) problem(step, path, message, remedy);
-    noteUnknown(reading, 'ServiceLevel', name);
+    for (const lost of read.names) noteUnknown(reading, 'ServiceLevel', lost);
     return;
   }
-  const made = { apiVersion: API_VERSION, kind: 'ServiceLevel', metadata: { name }, spec: read.spec };
-  const draft = { file, index: step.index, kind: 'ServiceLevel' as const, name, value: made, problems: [] };
-  reading.docs.push(pack({ ...draft, places: tree.places, start: tree.start }).doc);
+  for (const level of read.levels) {
+    const made = { apiVersion: API_VERSION, kind: 'ServiceLevel', metadata: { name: level.name }, spec: level.spec };
+    const draft = { file, index: step.index, kind: 'ServiceLevel' as const, name: level.name, value: made };
+    reading.docs.push(pack({ ...draft, problems: [], places: tree.places, start: tree.start }).doc);
+  }
 }
 
 /** Says what is wrong with a document that names no object of desired state. */
