@@ -8,6 +8,8 @@ export interface MeasuringParts {
   readonly ledger: Ledger;
   readonly log: Log;
   readonly timers: Timers;
+  /** Removes what is counted of workflows that have gone. */
+  readonly forgetGone: () => void;
 }
 
 /** Milliseconds between two writes of what was measured, two verdicts, and two times that old counts are put together. */
@@ -54,6 +56,7 @@ export class Measuring implements Disposable {
       if (Math.abs(now - this.#judged) >= JUDGE) {
         this.#judged = now;
         monitor.judge();
+        this.#parts.forgetGone();
       }
       if (Math.abs(now - this.#folded) < FOLD) return;
       this.#folded = now;

@@ -8,6 +8,7 @@ import { Controller } from './cluster/controller.ts';
 import { ExecutionPoller } from './executions.ts';
 import { Gateway } from './gateway.ts';
 import { startListener } from './listener.ts';
+import { forgetGoneRuns } from './gone-runs.ts';
 import { Measuring } from './measuring.ts';
 import { DAEMON_FILE } from './remote-api.ts';
 import { ShardDuties } from './shard-duties.ts';
@@ -113,7 +114,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   opening.use(watchConfiguration(options.configPath, () => void engine.reload()));
   gateway.start();
   poller.restore();
-  const measuring = opening.use(new Measuring({ monitor: engine.monitor, ledger, log, timers }));
+  const forgetGone = (): void =>
+    forgetGoneRuns({
+      ledger,
+      metrics,
+      platforms: () => engine.platforms.names(),
+      holds: (platform) => engine.holds(platform),
+    });
+  const measuring = opening.use(new Measuring({ monitor: engine.monitor, ledger, log, timers, forgetGone }));
   const tellGateway = engine.onPassEnded;
   engine.onPassEnded = () => {
     tellGateway();

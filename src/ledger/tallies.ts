@@ -127,6 +127,18 @@ export class Tallies {
     );
   }
 
+  /** Forgets the counts of these workflows, whatever their result. */
+  forgetRuns(gone: readonly Pick<RunCount, 'platform' | 'workflow'>[]): void {
+    this.#database.write(
+      'forget counts of runs',
+      () => {
+        const remove = this.#database.prepare('DELETE FROM run_count WHERE platform = ? AND workflow = ?');
+        for (const { platform, workflow } of gone) remove.run(platform, workflow);
+      },
+      'process',
+    );
+  }
+
   /** @throws ReconcilerError when the ledger cannot take it: then nothing of it was counted. */
   add({ at, counts, runs = [], cursors = {} }: Entry): void {
     this.#database.write(
