@@ -4,9 +4,11 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 import { VARIABLES } from '../src/cli/environment.ts';
 import { version } from '../src/cli/version.ts';
+import { rulesOf } from '../src/monitor/rules/rules.ts';
 import { Metrics } from '../src/report/metrics.ts';
 import { definitionFiles } from './crds/definitions.ts';
 import { permissionsFile } from './docs/permissions.ts';
+import { alertsFile } from './docs/alerts.ts';
 import { CHART, chartSchema, chartValues, withValues } from './docs/chart.ts';
 
 interface Alert {
@@ -34,6 +36,14 @@ describe('the chart', () => {
 
   it('grants what the daemon declares that it needs ("npm run generate" writes it)', () => {
     expect(read('generated/permissions.yaml')).to.equal(permissionsFile());
+  });
+
+  it('alerts on Plumbline itself as "plumbline rules" does ("npm run generate" writes it)', () => {
+    expect(read('generated/alerts.yaml')).to.equal(alertsFile());
+    const [group] = rulesOf([]);
+    const own = parse(read('generated/alerts.yaml')) as readonly Alert[];
+    const strip = (expr: string): string => expr.replaceAll('SCOPE, ', '').replaceAll('{SCOPE}', '');
+    expect(own.map((alert) => ({ ...alert, expr: strip(alert.expr) }))).to.deep.equal(group?.rules);
   });
 
   it('says of a value that has no documentation which one it is', () => {
@@ -76,10 +86,10 @@ describe('the chart', () => {
 
   it('alerts on metrics that exist, with labels that they have, and says what to do', () => {
     const metrics = new Map(new Metrics({ version: '0' }).describe().map(({ name, labels }) => [name, labels]));
-    const alerts = parse(read('alerts.yaml')) as readonly Alert[];
+    const alerts = parse(read('generated/alerts.yaml')) as readonly Alert[];
     expect(alerts).to.not.have.lengthOf(0);
     for (const { alert, expr, annotations, labels } of alerts) {
-      const used = [...expr.matchAll(/(plumbline_[a-z_]+)\{SCOPE(?:, (\w+)="[^"]*")?\}/g)];
+      const used = [...expr.matchAll(/(plumbline_[a-z_]+)\{SCOPE(?:, (\w+)=~?"[^"]*")?\}/g)];
       expect(used, alert).to.not.have.lengthOf(0);
       expect([...expr.matchAll(/plumbline_/g)], `${alert} without SCOPE`).to.have.lengthOf(used.length);
       const known = used.flatMap(([, name = '', label]) => {
@@ -91,7 +101,7 @@ describe('the chart', () => {
         .join(' ')
         .matchAll(/\$labels\.(\w+)/g))
         expect(known, alert).to.include(label);
-      expect(labels['severity'], alert).to.be.oneOf(['critical', 'warning', 'info']);
+      expect(labels['severity'], alert).to.be.oneOf(['page', 'ticket']);
       expect(Object.keys(annotations), alert).to.have.members(['summary', 'description']);
     }
   });

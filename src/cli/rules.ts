@@ -17,7 +17,7 @@ export const registerRules: Register = (program, context) => {
   const command = program
     .command('rules')
     .description('print what Prometheus has to record and alert on for the service levels in force')
-    .option('--platform <name>', 'only those of this Platform')
+    .option('--platform <name>', 'only for windows that service levels of this Platform have')
     .addOption(
       new Option('--label <name=value>', 'label of the PrometheusRule, such as release=prometheus; may be repeated')
         .argParser((text: string, before: readonly string[]) => [...before, text])

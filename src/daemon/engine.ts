@@ -20,6 +20,7 @@ import { WorkQueue } from './queue.ts';
 import { Roster } from './roster.ts';
 import { suspensionOf } from './runner.ts';
 import type { PassRequest } from './runner.ts';
+import { isSettled } from './settled.ts';
 import type { SharedState } from './shared-state.ts';
 import type { Shards } from './shards.ts';
 import type { Target } from './target.ts';
@@ -103,13 +104,12 @@ export class Engine implements AsyncDisposable {
       now: () => timers.now(),
       platforms: () => this.platforms.known(),
       revisionOf: (sync, platform) => this.reporter.standing({ sync, platform }).revision,
+      holds: (platform) => this.holds(platform),
+      settled: (platform) => isSettled(this, platform),
     });
-    const { platforms, reporter, roster } = this;
+    const common = { ...parts, platforms: this.platforms, reporter: this.reporter, roster: this.roster };
     this.#worker = new PassWorker({
-      ...parts,
-      platforms,
-      reporter,
-      roster,
+      ...common,
       checkChanges: parts.plugins,
       queue: () => this.queue,
       exchange: new Exchange({

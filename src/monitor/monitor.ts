@@ -1,5 +1,6 @@
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Counts, Tally } from '../ledger/tallies.ts';
+import type { LevelTerms } from '../report/level-metrics.ts';
 import type { Metrics } from '../report/metrics.ts';
 import { countOf, plus } from './happening.ts';
 import type { Happening } from './happening.ts';
@@ -17,6 +18,10 @@ export interface MonitorParts {
   readonly platforms: () => readonly KnownPlatform[];
   /** The revision of a Sync on a Platform that is live; undefined while no pass has read any. */
   readonly revisionOf: (sync: string, platform: string) => string | undefined;
+  /** Whether a platform is this replica's, which shows the numbers of it; all are, when absent. */
+  readonly holds?: (platform: string) => boolean;
+  /** Whether it is known what is in force on a platform; always, when absent. */
+  readonly settled?: (platform: string) => boolean;
   /** Series per platform that are counted by themselves. */
   readonly room?: number;
 }
@@ -61,11 +66,21 @@ export class Monitor {
     return this.#levels;
   }
 
+  /** Those of platforms that this replica holds. */
+  get held(): readonly Level[] {
+    this.refresh();
+    return this.#held();
+  }
+
   /** Follows what is in force: new series begin at zero, those of what has gone are removed. Cheap when nothing has changed. */
   refresh(): void {
-    const { ledger, metrics, platforms, now, room = ROOM } = this.#parts;
+    const { ledger, platforms, now, room = ROOM } = this.#parts;
     const known = platforms();
-    const made = JSON.stringify([ledger.serviceLevels.generation, known]);
+    const made = JSON.stringify([
+      ledger.serviceLevels.generation,
+      known,
+      known.map(({ name }) => [this.#holds(name), this.settled(name)]),
+    ]);
     if (made === this.#made) return;
     this.#levels = levelsOf(ledger.serviceLevels.list(), known);
     const placed = seriesOf(this.#levels, room);
@@ -86,13 +101,35 @@ export class Monitor {
         else others.push(one);
       }
     }
+    this.#show(tallies, known);
+    this.#made = made;
+  }
+
+  /** Counts of platforms that another replica holds are kept, and not shown: they stand still, and would hide that none are told. */
+  #show(tallies: ReadonlyMap<string, Tally>, known: readonly KnownPlatform[]): void {
+    const { metrics } = this.#parts;
     metrics.levels.show(
       this.#placed.flatMap((one) => {
         const tally = tallies.get(wordOf(one));
-        return tally === undefined ? [] : [{ ...labelled(one), ...tally, target: one.measures.target.value }];
+        return tally === undefined || !this.#holds(one.platform) ? [] : [{ ...labelled(one), ...tally }];
       }),
     );
-    this.#made = made;
+    const names = known.map(({ name }) => name);
+    const settled = names.filter((name) => this.settled(name));
+    metrics.levels.promise(this.#held().map(termsOf), { settled, known: names });
+  }
+
+  /** Whether what is not in force on a platform has been taken back, instead of being not known yet. */
+  settled(platform: string): boolean {
+    return this.#parts.settled?.(platform) ?? this.#holds(platform);
+  }
+
+  #held(): readonly Level[] {
+    return this.#levels.filter(({ platform }) => this.#holds(platform));
+  }
+
+  #holds(platform: string): boolean {
+    return this.#parts.holds?.(platform) ?? true;
   }
 
   /** What happened, in counts; to be written together with the cursor behind it, and then given to `counted`. */
@@ -108,7 +145,7 @@ export class Monitor {
     const { metrics, now } = this.#parts;
     for (const [id, count] of counts) {
       const placed = this.#byId.get(id);
-      if (placed === undefined) continue;
+      if (placed === undefined || !this.#holds(placed.platform)) continue;
       metrics.levels.count(labelled(placed), count, now());
       if (placed.object === OTHER) metrics.levels.fold(count.good + count.bad);
     }
@@ -132,7 +169,8 @@ export class Monitor {
   judge(): void {
     this.refresh();
     for (const { placed, budgetLeft } of this.#judge.judge(this.#placed))
-      if (budgetLeft !== undefined) this.#parts.metrics.levels.budget(labelled(placed), budgetLeft);
+      if (budgetLeft !== undefined && this.#holds(placed.platform))
+        this.#parts.metrics.levels.budget(labelled(placed), budgetLeft);
   }
 
   /** How everything stands, as of now. */
@@ -155,6 +193,20 @@ function wordOf({ platform, level, objective, bound, object }: Placed | Tally): 
 
 function objectWord(kind: SelectedKind, platform: string, object: string): string {
   return `${kind}\n${platform}\n${object}`;
+}
+
+function termsOf({ platform, name, spec, parsed }: Level): LevelTerms {
+  const { page, ticket, contacts, runbook } = spec.alerts;
+  return {
+    platform,
+    level: name,
+    window: spec.window,
+    minimum: spec.minimumTraffic,
+    severities: [...(page ? ['page'] : []), ...(ticket ? ['ticket'] : [])],
+    contacts,
+    ...(runbook === undefined ? {} : { runbook }),
+    objectives: parsed.map(({ target, ...objective }) => ({ ...objective, target: target.value })),
+  };
 }
 
 function labelled({ platform, level, objective, object, bound, of }: Placed) {

@@ -12,6 +12,29 @@ export interface LevelSeries {
   readonly window: string;
 }
 
+/** What a service level promises, and who is told. */
+export interface LevelTerms {
+  readonly platform: string;
+  readonly level: string;
+  readonly window: string;
+  /** Events below which alerts keep silent. */
+  readonly minimum: number;
+  readonly severities: readonly string[];
+  readonly contacts: readonly string[];
+  readonly runbook?: string;
+  readonly objectives: readonly {
+    readonly name: string;
+    /** As it is written: `> 99%`. */
+    readonly text: string;
+    /** As in `LevelSeries`. */
+    readonly bound: number;
+    /** Share between 0 and 1, or seconds. */
+    readonly target: number;
+    /** Share of events that may be bad. */
+    readonly budget?: number;
+  }[];
+}
+
 export interface LevelCounts {
   readonly good: number;
   readonly bad: number;
@@ -22,6 +45,8 @@ export interface LevelCounts {
 export class LevelMetrics {
   readonly #families: Families;
   readonly #shown = new Map<string, Labels>();
+  /** Platforms of which it was told how many service levels they have. */
+  readonly #told = new Set<string>();
 
   constructor(families: Families) {
     this.#families = families;
@@ -29,24 +54,52 @@ export class LevelMetrics {
   }
 
   /** Shows exactly these series, each from where its counts stand; those that are there already go on. Times: milliseconds since 1970. */
-  show(series: readonly (LevelSeries & LevelCounts & { since: number; lastGood?: number; target: number })[]): void {
+  show(series: readonly (LevelSeries & LevelCounts & { since: number; lastGood?: number })[]): void {
     const wanted = new Map(series.map((one) => [wordOf(one), one]));
     for (const [word, labels] of this.#shown) {
       if (wanted.has(word)) continue;
       this.#shown.delete(word);
       for (const family of this.#all()) family.forget(labels);
     }
-    const { levelTarget, levelLastGood } = this.#families;
-    levelTarget.forget({});
+    const { levelLastGood } = this.#families;
     for (const [word, one] of wanted) {
-      const { platform, level, objective, target, since, lastGood } = one;
-      const labels = { platform, service_level: level, objective };
-      levelTarget.metric.set(levelTarget.touch(labels), target);
       if (this.#shown.has(word)) continue;
+      const { platform, level, objective, object, since, lastGood } = one;
       this.#shown.set(word, labelsOf(one));
       this.#add(one, one);
-      const last = { ...labels, object: one.object };
+      const last = { platform, service_level: level, objective, object };
       levelLastGood.metric.set(levelLastGood.touch(last), (lastGood ?? since) / 1000);
+    }
+  }
+
+  /**
+   * Shows exactly these terms, which alerts are made of. `settled`: platforms of which these are all that there are; `known`: all that are
+   * configured. One that is configured no more has none, which is told, lest they be missed.
+   */
+  promise(
+    terms: readonly LevelTerms[],
+    { settled, known }: { readonly settled: readonly string[]; readonly known: readonly string[] },
+  ): void {
+    const { levelTarget, levelBudgetShare, levelMinimum, levelAlert, levelCount } = this.#families;
+    for (const family of [levelTarget, levelBudgetShare, levelMinimum, levelAlert, levelCount]) family.forget({});
+    for (const platform of settled) this.#told.add(platform);
+    for (const platform of this.#told)
+      if (known.includes(platform) && !settled.includes(platform)) this.#told.delete(platform);
+    for (const platform of this.#told) {
+      const count = terms.filter((one) => one.platform === platform).length;
+      levelCount.metric.set(levelCount.touch({ platform }), count);
+    }
+    for (const { platform, level, window, minimum, severities, contacts, runbook = '', objectives } of terms) {
+      const own = { platform, service_level: level, window };
+      levelMinimum.metric.set(levelMinimum.touch(own), minimum);
+      for (const severity of severities)
+        levelAlert.metric.set(levelAlert.touch({ ...own, severity, contacts: contacts.join(','), runbook }), 1);
+      for (const { name, text, bound, target, budget } of objectives) {
+        const promise = { objective: name, within: withinOf(bound), window, target: text };
+        const labels = { platform, service_level: level, ...promise };
+        levelTarget.metric.set(levelTarget.touch(labels), target);
+        if (budget !== undefined) levelBudgetShare.metric.set(levelBudgetShare.touch(labels), budget);
+      }
     }
   }
 
@@ -90,7 +143,11 @@ export class LevelMetrics {
 }
 
 function labelsOf({ platform, level, objective, object, bound, window }: LevelSeries): Labels {
-  return { platform, service_level: level, objective, object, within: bound === 0 ? '' : String(bound), window };
+  return { platform, service_level: level, objective, object, within: withinOf(bound), window };
+}
+
+function withinOf(bound: number): string {
+  return bound === 0 ? '' : String(bound);
 }
 
 function withoutPromise(labels: Labels): Labels {

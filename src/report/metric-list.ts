@@ -194,8 +194,28 @@ export function createFamilies(registry: Registry) {
     ),
     levelTarget: gauge(
       'service_level_target',
-      ['platform', 'service_level', 'objective'],
-      'What is promised: a share between 0 and 1, or seconds.',
+      ['platform', 'service_level', 'objective', 'within', 'window', 'target'],
+      'What is promised: a share between 0 and 1, or seconds; the label says how it is written.',
+    ),
+    levelBudgetShare: gauge(
+      'service_level_budget_ratio',
+      ['platform', 'service_level', 'objective', 'within', 'window', 'target'],
+      'Share of events that may be bad, for objectives that have a budget.',
+    ),
+    levelMinimum: gauge(
+      'service_level_minimum_traffic',
+      ['platform', 'service_level', 'window'],
+      'Events below which alerts keep silent.',
+    ),
+    levelAlert: gauge(
+      'service_level_alert_info',
+      ['platform', 'service_level', 'window', 'severity', 'contacts', 'runbook'],
+      'Always 1; the labels say who is told of a budget that is being spent, and where it says what to do.',
+    ),
+    levelCount: gauge(
+      'service_levels',
+      ['platform'],
+      'Service levels in force on the platform, as told by the replica that holds it.',
     ),
     levelBudget: gauge(
       'service_level_budget_left_ratio',

@@ -133,7 +133,7 @@ const SWITCHES: readonly (readonly Values[])[] = [
       'prometheusRule.additionalLabels': { role: 'alerts' },
       'prometheusRule.alertLabels': { team: 'platform' },
       'prometheusRule.runbookUrl': 'https://runbooks.example.com',
-      'prometheusRule.disabled': ['PlumblineDrift'],
+      'prometheusRule.disabled': ['PlumblineDriftPersists'],
       'prometheusRule.additionalRules': [{ alert: 'Mine', expr: 'vector(1)' }],
     },
   ],

@@ -21,6 +21,7 @@ export const MONITORING = [
     groups: list({
       ...map({
         name: { type: 'string', minLength: 1 },
+        interval: { type: 'string', pattern: duration() },
         rules: list({
           ...map({
             alert: { type: 'string' },

@@ -23,6 +23,7 @@ describe('the monitor', () => {
     folder = mkdtempSync(join(tmpdir(), 'plumbline-monitor-'));
     now = Date.parse('2026-03-01T00:00:00Z');
     revision = 'r1';
+    elsewhere.clear();
     open();
   });
   afterEach(() => {
@@ -41,8 +42,11 @@ describe('the monitor', () => {
       now: () => now,
       platforms: () => [{ name: 'prod', labels: { tier: '1' } }],
       revisionOf: () => revision,
+      holds: (platform) => !elsewhere.has(platform),
       ...(room === undefined ? {} : { room }),
     });
+  /** Platforms that another replica holds. */
+  const elsewhere = new Set<string>();
   const promise = (name: string, spec: Partial<ServiceLevelSpec>): void =>
     void ledger.serviceLevels.create({ platform: 'prod', name, spec: level(name, spec).spec }, name, 'test/orders');
   const run = (ok: boolean, { seconds, object = 'a' }: { seconds?: number; object?: string } = {}): Seen => ({
@@ -248,6 +252,84 @@ describe('the monitor', () => {
     ledger.serviceLevels.remove('orders', ledger.serviceLevels.get('orders')?.version ?? '');
     monitor.refresh();
     expect(await shown(/^plumbline_service_level_/)).to.deep.equal([]);
+  });
+
+  it('tells what is promised and who is told of it, which rules join, and takes that back with the service level', async () => {
+    promise('orders', {
+      objectives: { successRate: '>= 99.9%', durationP95: '< 30s', freshness: '< 1h' },
+      alerts: { page: true, ticket: false, contacts: ['a', 'b'], runbook: 'https://x.example/' },
+      window: '28d',
+      minimumTraffic: 7,
+    });
+    promise('quiet', { objectives: { errorRate: '< 1%' }, alerts: { page: false, ticket: false, contacts: [] } });
+    const monitor = monitorWith();
+    monitor.refresh();
+    const own = 'platform="prod",service_level="orders"';
+    const quiet = 'platform="prod",service_level="quiet"';
+    const terms = /^plumbline_service_level(s|_target|_budget_ratio|_minimum_traffic|_alert_info)\{/;
+    expect(await shown(terms)).to.have.members([
+      'plumbline_service_levels{platform="prod"} 2',
+      `plumbline_service_level_target{${own},objective="successRate",within="",window="28d",target=">= 99.9%"} 0.999`,
+      `plumbline_service_level_target{${own},objective="durationP95",within="30",window="28d",target="< 30s"} 30`,
+      `plumbline_service_level_target{${own},objective="freshness",within="3600",window="28d",target="< 1h"} 3600`,
+      `plumbline_service_level_target{${quiet},objective="errorRate",within="",window="30d",target="< 1%"} 0.01`,
+      `plumbline_service_level_budget_ratio{${own},objective="successRate",within="",window="28d",target=">= 99.9%"} 0.001`,
+      `plumbline_service_level_budget_ratio{${own},objective="durationP95",within="30",window="28d",target="< 30s"} 0.05`,
+      `plumbline_service_level_budget_ratio{${quiet},objective="errorRate",within="",window="30d",target="< 1%"} 0.01`,
+      `plumbline_service_level_minimum_traffic{${own},window="28d"} 7`,
+      `plumbline_service_level_minimum_traffic{${quiet},window="30d"} 10`,
+      `plumbline_service_level_alert_info{${own},window="28d",severity="page",contacts="a,b",runbook="https://x.example/"} 1`,
+    ]);
+    for (const name of ['orders', 'quiet'])
+      ledger.serviceLevels.remove(name, ledger.serviceLevels.get(name)?.version ?? '');
+    monitor.refresh();
+    expect(await shown(terms)).to.deep.equal(['plumbline_service_levels{platform="prod"} 0']);
+  });
+
+  it('shows nothing of a platform that another replica holds, and goes on from its own counts when it comes back', async () => {
+    promise('orders', { objectives: { successRate: '> 99%' } });
+    const monitor = monitorWith();
+    takeAll(monitor, [run(true), run(true)]);
+    elsewhere.add('prod');
+    monitor.refresh();
+    expect(await shown(/^plumbline_service_level/)).to.deep.equal([]);
+    takeAll(monitor, [run(true)]);
+    monitor.judge();
+    expect(await shown(/^plumbline_service_level/)).to.deep.equal([]);
+    elsewhere.clear();
+    monitor.refresh();
+    expect((await shown(/^plumbline_service_level_events_total.*"good"/))[0]).to.match(/ 3$/);
+    expect(await shown(/^plumbline_service_levels/)).to.deep.equal(['plumbline_service_levels{platform="prod"} 1']);
+  });
+
+  it('does not say how many there are while that is not known yet', async () => {
+    promise('orders', { objectives: { successRate: '> 99%' } });
+    let settled = false;
+    const monitor = new Monitor({
+      ledger,
+      metrics,
+      now: () => now,
+      platforms: () => [{ name: 'prod', labels: {} }],
+      revisionOf: () => '',
+      settled: () => settled,
+    });
+    monitor.refresh();
+    expect(await shown(/^plumbline_service_levels/)).to.deep.equal([]);
+    expect(await shown(/^plumbline_service_level_target/)).to.have.lengthOf(1);
+    settled = true;
+    monitor.refresh();
+    expect(await shown(/^plumbline_service_levels/)).to.deep.equal(['plumbline_service_levels{platform="prod"} 1']);
+  });
+
+  it('says of a platform that is configured no more that it has none, lest they be missed', async () => {
+    promise('orders', { objectives: { successRate: '> 99%' } });
+    let platforms = [{ name: 'prod', labels: {} }];
+    const monitor = new Monitor({ ledger, metrics, now: () => now, platforms: () => platforms, revisionOf: () => '' });
+    monitor.refresh();
+    platforms = [];
+    metrics.forgetPlatform('prod');
+    monitor.refresh();
+    expect(await shown(/^plumbline_service_level/)).to.deep.equal(['plumbline_service_levels{platform="prod"} 0']);
   });
 
   it('counts together what there is no room for, and says how much', async () => {

@@ -5,6 +5,8 @@ import { dashboards } from '../../src/monitor/dashboards.ts';
 import { rulesOf } from '../../src/monitor/rules/rules.ts';
 import { level } from '../monitor/levels.ts';
 import { Bench, requirePrometheus } from './prometheus.ts';
+import { scraped, tell, termsOf } from './stories.ts';
+import type { Firing, Given } from './stories.ts';
 
 interface Case {
   readonly kind: SelectedKind;
@@ -25,19 +27,19 @@ const EVENTS: readonly (Case & { readonly oneOf: number })[] = [
   { kind: 'Integration', objective: 'dataQuality', target: '> 99.9%', within: '', oneOf: 1000 },
 ];
 
-/** Counter values, one a minute. */
-type Values = string;
-
-interface Story {
+/** What happens to a series in so many minutes, and who is told of it. */
+interface Course {
   readonly name: string;
-  readonly good: Values;
-  readonly bad: Values;
+  readonly good: string;
+  readonly bad: string;
+  /** Minutes in which Plumbline is scraped; all when absent. */
+  readonly terms?: (value: string) => string;
   /** Who is told, at which minute. */
   readonly expect: readonly { readonly at: number; readonly page: number; readonly ticket?: number }[];
 }
 
 /** What must be told of what happens, whatever the objective is. A day is 1440 minutes. */
-const storiesOf = (oneOf: number): readonly Story[] => [
+const coursesOf = (oneOf: number): readonly Course[] => [
   {
     name: 'all is well',
     good: '0+20x400',
@@ -95,6 +97,15 @@ const storiesOf = (oneOf: number): readonly Story[] => [
     ],
   },
   {
+    name: 'four events in an hour, and all of them bad',
+    good: '0x400',
+    bad: '0x60 1x15 2x15 3x15 4x300',
+    expect: [
+      { at: 75, page: 0 },
+      { at: 110, page: 0 },
+    ],
+  },
+  {
     name: 'the counters begin anew at zero',
     good: '5000+20x120 0+20x300',
     bad: '30x120 0x300',
@@ -108,16 +119,26 @@ const storiesOf = (oneOf: number): readonly Story[] => [
     name: 'nobody is there to be scraped for a while, and then goes on with the same counts',
     good: '0+20x120 _x15 2700+20x300',
     bad: '0x120 _x15 0x300',
+    terms: (value) => `${value}x120 _x15 ${value}x300`,
     expect: [
       { at: 125, page: 0, ticket: 0 },
       { at: 140, page: 0, ticket: 0 },
       { at: 400, page: 0, ticket: 0 },
     ],
   },
+  {
+    name: 'a scrape fails while a page fires, which does not end it',
+    good: '0+20x120 2400x60',
+    bad: '0x120 0+20x40 stale 820+20x30',
+    terms: (value) => `${value}x160 stale ${value}x30`,
+    expect: [
+      { at: 159, page: 1 },
+      { at: 161, page: 1 },
+      { at: 163, page: 1 },
+      { at: 170, page: 1 },
+    ],
+  },
 ];
-
-const firing = (alert: string, labels: string): string =>
-  `count(ALERTS{alertname="${alert}",alertstate="firing",${labels}}) or vector(0)`;
 
 describe('the rules, in promtool', function () {
   this.timeout(300_000);
@@ -135,11 +156,7 @@ describe('the rules, in promtool', function () {
     ),
     level('average', { objectives: { averageDuration: '< 30s' }, window: '28d' }),
     level('fresh', { objectives: { freshness: '< 1h' }, window: '7d' }),
-    level('quiet', { objectives: { successRate: '>= 99.95%' }, alerts: { page: false, ticket: false, contacts: [] } }),
-    level('odd', {
-      objectives: { successRate: '> 50%', durationP95: '< 700ms' },
-      alerts: { page: true, ticket: true, contacts: ['{{ .x }}', 'b"c'], runbook: 'https://x.example/{{ $y }}?"' },
-    }),
+    level('odd', { objectives: { successRate: '> 50%', durationP95: '< 700ms' }, window: '11d' }),
   ];
 
   it('are in order, whatever is promised', async () => {
@@ -147,80 +164,220 @@ describe('the rules, in promtool', function () {
     expect(await bench.promtool('check', 'rules', file)).to.match(/SUCCESS: \d+ rules found/);
   });
 
-  const test = async (name: string, rules: string, tests: readonly unknown[]): Promise<void> => {
-    const file = bench.write(
-      `${name}.yaml`,
-      stringify({ rule_files: [rules], evaluation_interval: '1m', tests }, { lineWidth: 0 }),
-    );
-    await bench.promtool('test', 'rules', file);
-  };
+  it('are as many for a thousand service levels as for one', () => {
+    const many = Array.from({ length: 1000 }, (_, index) => level(`many-${index}`, { window: '28d' }));
+    expect(rulesOf(many)).to.deep.equal(rulesOf(many.slice(0, 1)));
+    expect(rulesOf(many).flatMap(({ rules }) => rules).length).to.be.lessThan(100);
+  });
 
-  for (const { kind, objective, target, within, oneOf } of EVENTS) {
-    it(`tell whom they have to tell of "${objective} ${target}" of a ${kind}, and nobody else`, async () => {
-      const own = level('orders', { selector: { kind }, objectives: { [objective]: target }, objects: ['a'] });
-      const rules = bench.write('one.rules', stringify({ groups: rulesOf([own]) }, { lineWidth: 0 }));
-      const object = kind === 'Platform' ? 'prod' : 'a';
-      const series = (result: string): string =>
-        `plumbline_service_level_events_total{platform="prod",service_level="orders",objective="${objective}",object="${object}",within="${within}",window="30d",result="${result}",instance="i"}`;
-      await test(
-        'one',
-        rules,
-        storiesOf(oneOf).map((story) => ({
-          name: story.name,
-          interval: '1m',
-          input_series: [
-            { series: series('good'), values: story.good },
-            { series: series('bad'), values: story.bad },
-            { series: 'plumbline_build_info{version="1"}', values: '1x400' },
-          ],
-          promql_expr_test: story.expect.flatMap(({ at, page, ticket }) =>
-            [['page', page] as const, ...(ticket === undefined ? [] : [['ticket', ticket] as const])].map(
-              ([severity, count]) => ({
-                expr: firing('PlumblineServiceLevelBudgetBurn', `severity="${severity}"`),
-                eval_time: `${at}m`,
-                exp_samples: [{ labels: '{}', value: count }],
-              }),
-            ),
-          ),
-        })),
-      );
+  const events = (labels: Readonly<Record<string, string>>, good: string, bad: string): readonly Given[] => {
+    const whole = { platform: 'prod', objective: 'successRate', object: 'a', within: '', window: '30d', ...labels };
+    const text = Object.entries(whole).map(([name, value]) => `${name}="${value}"`);
+    return [
+      { series: `plumbline_service_level_events_total{${[...text, 'result="good"'].join(',')}}`, values: good },
+      { series: `plumbline_service_level_events_total{${[...text, 'result="bad"'].join(',')}}`, values: bad },
+    ];
+  };
+  const BURN = 'PlumblineServiceLevelBudgetBurn';
+  const forGood = (value: string): string => `${value}x400`;
+
+  const promised = EVENTS.map(({ kind, objective, target }, index) =>
+    level(`level-${index}`, { selector: { kind }, objectives: { [objective]: target }, objects: ['a'] }),
+  );
+  for (const [which, { name, terms }] of coursesOf(100).entries()) {
+    it(`tell whom they have to tell, whatever the objective is, when ${name}`, async () => {
+      const given: Given[] = [];
+      const firing: Firing[] = [];
+      for (const [index, { kind, objective, within, oneOf }] of EVENTS.entries()) {
+        const { good, bad, expect: expected = [] } = coursesOf(oneOf)[which] ?? {};
+        const object = kind === 'Platform' ? 'prod' : 'a';
+        const labels = { service_level: `level-${index}`, objective, object, within, instance: 'i' };
+        given.push(...events(labels, good ?? '', bad ?? ''));
+        for (const { at, page, ticket } of expected) {
+          const told = (severity: string, count: number): Firing => ({
+            alert: BURN,
+            at,
+            count,
+            labels: `severity="${severity}",service_level="level-${index}",objective="${objective}"`,
+          });
+          firing.push(told('page', page), ...(ticket === undefined ? [] : [told('ticket', ticket)]));
+        }
+      }
+      given.push(...(await termsOf(promised, terms ?? forGood)), scraped(400));
+      await tell(bench, promised, [{ name, given, firing }]);
     });
   }
 
   it('divide events, and not ratios: what an idle stretch leaves is no NaN and no wrong share', async () => {
     const own = level('orders', { objectives: { successRate: '> 99%' } });
-    const rules = bench.write('ratio.rules', stringify({ groups: rulesOf([own]) }, { lineWidth: 0 }));
-    const labels = (result: string): string =>
-      `plumbline_service_level_events_total{platform="prod",service_level="orders",objective="successRate",object="a",within="",window="30d",result="${result}"}`;
     // Sixty runs, of which ten fail within five minutes of an otherwise idle hour.
     const ratio = 'plumbline:service_level_bad_ratio:increase1h';
-    await test('ratio', rules, [
+    const labels = 'platform="prod",service_level="orders",objective="successRate",object="a",window="30d"';
+    const none = [{ labels: '{}', value: 0 }];
+    const everything = 'sum by (__name__) ({__name__=~"plumbline:.*"})';
+    await tell(
+      bench,
+      [own],
+      [
+        {
+          name: 'ratio',
+          given: events({ service_level: 'orders' }, '0x60 0+1x50 50x120', '0x60 0x20 0+2x5 10x145'),
+          asked: [
+            { expr: `count(${ratio}) or vector(0)`, at: 55, samples: none },
+            { expr: `round(${ratio}, 0.001)`, at: 119, samples: [{ labels: `{${labels}}`, value: 0.167 }] },
+            { expr: `count(${ratio} != ${ratio}) or vector(0)`, at: 230, samples: none },
+            {
+              expr: `count(${everything} != on (__name__) ${everything}) or vector(0)`,
+              at: 230,
+              samples: none,
+            },
+          ],
+        },
+      ],
+    );
+  });
+
+  it('tell each who is named for it, with its own words and its own bound', async () => {
+    const contacts = ['{{ .x }}', 'b"c'];
+    const runbook = 'https://x.example/{{ $y }}?"';
+    const levels = [
+      level('odd', {
+        objectives: { successRate: '> 99%' },
+        alerts: { page: true, ticket: true, contacts, runbook },
+      }),
+      level('plain', { objectives: { successRate: '> 50%' }, alerts: { page: true, ticket: false, contacts: ['b'] } }),
+      level('quiet', { objectives: { successRate: '> 99%' }, alerts: { page: false, ticket: false, contacts: ['c'] } }),
+      level('strict', { objectives: { successRate: '>= 99%' }, minimumTraffic: 1_000_000 }),
+    ];
+    const names = levels.map(({ name }) => name);
+    const failing = names.flatMap((name) => events({ service_level: name }, '0+20x120 2400x280', '0x120 0+20x280'));
+    const [summary, description] = [
+      (name: string, target: string) => `a on prod spends the budget of "${name} ${target}" too fast.`,
+      'of its events were bad; the budget is to last for 30d.',
+    ];
+    const of = { severity: 'page', platform: 'prod', objective: 'successRate', object: 'a', window: '30d' };
+    await tell(bench, levels, [
       {
-        interval: '1m',
-        input_series: [
-          { series: labels('good'), values: '0x60 0+1x50 50x120' },
-          { series: labels('bad'), values: '0x60 0x20 0+2x5 10x145' },
+        name: 'all of them fail',
+        given: [...failing, ...(await termsOf(levels, forGood)), scraped(400)],
+        told: [
+          {
+            alert: BURN,
+            at: 179,
+            labels: { ...of, service_level: 'odd', contacts: contacts.join(',') },
+            annotations: {
+              summary: summary('successRate', '> 99%'),
+              description: `98.31% ${description}`,
+              runbook_url: runbook,
+            },
+          },
+          {
+            alert: BURN,
+            at: 179,
+            labels: { ...of, severity: 'ticket', service_level: 'odd', contacts: contacts.join(',') },
+            annotations: {
+              summary: summary('successRate', '> 99%'),
+              description: `32.58% ${description}`,
+              runbook_url: runbook,
+            },
+          },
+          {
+            alert: BURN,
+            at: 179,
+            labels: { ...of, service_level: 'plain', contacts: 'b' },
+            annotations: { summary: summary('successRate', '> 50%'), description: `98.31% ${description}` },
+          },
         ],
-        promql_expr_test: [
-          { expr: `count(${ratio}) or vector(0)`, eval_time: '55m', exp_samples: [{ labels: '{}', value: 0 }] },
-          {
-            expr: `round(${ratio}, 0.001)`,
-            eval_time: '119m',
-            exp_samples: [
-              {
-                labels: '{platform="prod",service_level="orders",objective="successRate",object="a",window="30d"}',
-                value: 0.167,
-              },
-            ],
-          },
-          {
-            expr: `count(${ratio} != ${ratio}) or vector(0)`,
-            eval_time: '230m',
-            exp_samples: [{ labels: '{}', value: 0 }],
-          },
+        firing: [
+          { alert: BURN, at: 300, count: 1, labels: 'service_level="odd",severity="ticket"' },
+          { alert: BURN, at: 300, count: 0, labels: 'service_level=~"quiet|strict"' },
+          { alert: BURN, at: 300, count: 0, labels: 'service_level="plain",severity="ticket"' },
         ],
       },
     ]);
+  });
+
+  it('hold a promise that may just be reached, and one that must not, against the same share', async () => {
+    const levels = [
+      level('below', { objectives: { errorRate: '< 50%' } }),
+      level('reached', { objectives: { errorRate: '<= 50%' } }),
+    ];
+    const given = levels.flatMap(({ name }) =>
+      events({ service_level: name, objective: 'errorRate' }, '0+10x400', '0+10x400'),
+    );
+    await tell(bench, levels, [
+      {
+        name: 'exactly half',
+        given: [...given, ...(await termsOf(levels, forGood)), scraped(400)],
+        firing: [
+          { alert: 'PlumblineServiceLevelMissed', at: 300, count: 1, labels: 'service_level="below"' },
+          { alert: 'PlumblineServiceLevelMissed', at: 300, count: 0, labels: 'service_level="reached"' },
+        ],
+      },
+    ]);
+  });
+
+  it('are not disturbed by terms that were just changed, by two replicas that tell the same, or by what has gone', async () => {
+    const before = level('orders', { objectives: { successRate: '> 99%', durationP95: '< 30s' } });
+    const after = level('orders', {
+      objectives: { successRate: '> 99.9%', durationP95: '< 60s' },
+      alerts: { page: true, ticket: true, contacts: ['new'] },
+    });
+    const other = level('other', { objectives: { successRate: '> 99%' } });
+    const twice = (given: readonly Given[]): readonly Given[] =>
+      ['1', '2'].flatMap((instance) =>
+        given.map(({ series, values }) => ({ series: series.replace('{', `{instance="${instance}",`), values })),
+      );
+    const [old, fresh] = [
+      await termsOf([before, other], (value) => `${value}x149 stale`),
+      await termsOf([after, other], (value) => `_x150 ${value}x250`),
+    ];
+    const apart = (these: readonly Given[], others: readonly Given[]): readonly Given[] =>
+      these.filter(({ series }) => !others.some((one) => one.series === series));
+    const stay = (await termsOf([after, other], forGood)).filter(({ series }) =>
+      old.some((one) => one.series === series),
+    );
+    const slow = (within: string, good: string, bad: string) =>
+      events({ service_level: 'orders', objective: 'durationP95', within }, good, bad);
+    await tell(
+      bench,
+      [before],
+      [
+        {
+          name: 'everything fails while the terms are changed',
+          given: [
+            ...twice([...apart(old, fresh), ...apart(fresh, old), ...stay]),
+            ...events({ service_level: 'orders' }, '0+20x120 2400x280', '0x120 0+20x280'),
+            ...events({ service_level: 'other' }, '0+20x120 2400x280', '0x120 0+20x280'),
+            ...slow('30', '0x149 stale', '0+20x149 stale'),
+            ...slow('60', '_x150 0+20x250', '_x150 0x250'),
+            // A workflow that was deleted when it had failed.
+            ...events({ service_level: 'other', object: 'gone' }, '0x149 stale', '0+20x149 stale'),
+            scraped(400),
+          ],
+          firing: [
+            ...[145, 152, 158, 170, 300].map((at) => ({
+              alert: BURN,
+              at,
+              count: 1,
+              labels: 'severity="page",service_level="orders",objective="successRate"',
+            })),
+            ...[145, 152, 170, 300].map((at) => ({
+              alert: BURN,
+              at,
+              count: 1,
+              labels: 'severity="page",service_level="other",object="a"',
+            })),
+            { alert: BURN, at: 145, count: 1, labels: 'severity="page",objective="durationP95"' },
+            { alert: BURN, at: 170, count: 0, labels: 'objective="durationP95"' },
+            { alert: BURN, at: 145, count: 1, labels: 'severity="page",object="gone"' },
+            { alert: BURN, at: 170, count: 0, labels: 'object="gone"' },
+            { alert: 'PlumblineServiceLevelMissed', at: 300, count: 0, labels: 'object="gone"' },
+            { alert: BURN, at: 300, count: 2, labels: 'contacts="new"' },
+          ],
+        },
+      ],
+    );
   });
 
   it('hold an average against its target as it is, and an age by its timestamp', async () => {
@@ -228,140 +385,196 @@ describe('the rules, in promtool', function () {
       level('average', { objectives: { averageDuration: '< 30s' } }),
       level('fresh', { objectives: { freshness: '< 1h' } }),
     ];
-    const rules = bench.write('average.rules', stringify({ groups: rulesOf(levels) }, { lineWidth: 0 }));
     const own =
       'platform="prod",service_level="average",objective="averageDuration",object="a",within="30",window="30d"';
     const last = 'platform="prod",service_level="fresh",objective="freshness",object="a"';
-    const expectAt = (minutes: number, average: number, stale: number) => [
-      {
-        expr: firing('PlumblineServiceLevelAverage', 'severity="ticket"'),
-        eval_time: `${minutes}m`,
-        exp_samples: [{ labels: '{}', value: average }],
-      },
-      {
-        expr: firing('PlumblineServiceLevelStale', 'severity="ticket"'),
-        eval_time: `${minutes}m`,
-        exp_samples: [{ labels: '{}', value: stale }],
-      },
+    const at = (minutes: number, average: number, stale: number): readonly Firing[] => [
+      { alert: 'PlumblineServiceLevelAverage', at: minutes, count: average, labels: 'severity="ticket"' },
+      { alert: 'PlumblineServiceLevelStale', at: minutes, count: stale, labels: 'severity="ticket"' },
     ];
-    await test('average', rules, [
+    await tell(bench, levels, [
       {
-        interval: '1m',
-        input_series: [
+        name: 'average',
+        given: [
           // One run a minute: of 10 seconds, and from the second hour on of 100.
-          { series: `plumbline_service_level_events_total{${own},result="good"}`, values: '0+1x120 120x600' },
-          { series: `plumbline_service_level_events_total{${own},result="bad"}`, values: '0x120 0+1x600' },
+          ...events(
+            { service_level: 'average', objective: 'averageDuration', within: '30' },
+            '0+1x120 120x600',
+            '0x120 0+1x600',
+          ),
           { series: `plumbline_service_level_seconds_total{${own}}`, values: '0+10x120 1200+100x600' },
           { series: `plumbline_service_level_last_good_timestamp_seconds{${last}}`, values: '0+60x120 7200x600' },
+          ...(await termsOf(levels, (value) => `${value}x720`)),
         ],
-        promql_expr_test: [
-          ...expectAt(100, 0, 0),
-          ...expectAt(140, 0, 0),
-          ...expectAt(190, 1, 1),
-          ...expectAt(400, 1, 1),
+        firing: [...at(100, 0, 0), ...at(140, 0, 0), ...at(190, 1, 1), ...at(400, 1, 1)],
+        told: [
+          {
+            alert: 'PlumblineServiceLevelStale',
+            at: 190,
+            labels: {
+              severity: 'ticket',
+              platform: 'prod',
+              service_level: 'fresh',
+              objective: 'freshness',
+              object: 'a',
+              window: '30d',
+            },
+            annotations: {
+              summary: 'a on prod has not succeeded within "freshness < 1h".',
+              description: 'The last success was 1h 10m 0s ago.',
+            },
+          },
         ],
       },
     ]);
   });
 
-  it('tell the right people, with the right words, that nothing is measured, and only that when all is gone', async () => {
-    const own = level('orders', {
-      objectives: { successRate: '> 99%' },
-      alerts: {
-        page: true,
-        ticket: true,
-        contacts: ['team-orders', 'on-call'],
-        runbook: 'https://runbooks.example.com/orders',
-      },
-    });
-    const rules = bench.write('absent.rules', stringify({ groups: rulesOf([own]) }, { lineWidth: 0 }));
-    await test('absent', rules, [
-      {
-        interval: '1m',
-        input_series: [{ series: 'plumbline_build_info{version="1"}', values: '1x60 _x60' }],
-        alert_rule_test: [
-          {
-            eval_time: '30m',
-            alertname: 'PlumblineServiceLevelAbsent',
-            exp_alerts: [
-              {
-                exp_labels: {
-                  severity: 'ticket',
-                  platform: 'prod',
-                  service_level: 'orders',
-                  contacts: 'team-orders,on-call',
-                },
-                exp_annotations: {
-                  summary: 'Nothing is measured for the service level orders on prod.',
-                  description:
-                    'Its metrics are absent: it may not be in force any more, or what is scraped does not own it. Generate the rules anew.',
-                  runbook_url: 'https://runbooks.example.com/orders',
-                },
+  it('tell the right people, with the right words, that nothing is measured any more, and only that when all is gone', async () => {
+    const alerts = {
+      page: true,
+      ticket: true,
+      contacts: ['team-orders', 'on-call'],
+      runbook: 'https://runbooks.example.com/orders',
+    };
+    const own = level('orders', { objectives: { successRate: '> 99%' }, alerts });
+    const until = (minutes: number) => (value: string) => `${value}x${minutes} stale`;
+    const measured = (minutes: number) => events({ service_level: 'orders' }, until(minutes)('0'), until(minutes)('0'));
+    const counted = { series: 'plumbline_service_levels{platform="prod"}', values: '1x20 0x200' };
+    const terms = (await termsOf([own], until(20))).filter(
+      ({ series }) => !series.startsWith('plumbline_service_levels'),
+    );
+    const none = (at: number): Firing => ({ alert: 'PlumblineServiceLevelAbsent', at, count: 0 });
+    await tell(
+      bench,
+      [own],
+      [
+        {
+          name: 'its holder has vanished, and then everything',
+          given: [
+            { series: 'plumbline_build_info{version="1"}', values: '1x60 stale' },
+            ...measured(20),
+            ...terms,
+            { ...counted, values: '1x20 stale' },
+          ],
+          told: [
+            {
+              alert: 'PlumblineServiceLevelAbsent',
+              at: 45,
+              labels: {
+                severity: 'ticket',
+                platform: 'prod',
+                service_level: 'orders',
+                window: '30d',
+                contacts: 'team-orders,on-call',
               },
-            ],
-          },
-          { eval_time: '110m', alertname: 'PlumblineServiceLevelAbsent', exp_alerts: [] },
-        ],
-        promql_expr_test: [
-          {
-            expr: firing('PlumblineAbsent', 'severity="page"'),
-            eval_time: '30m',
-            exp_samples: [{ labels: '{}', value: 0 }],
-          },
-          {
-            expr: firing('PlumblineAbsent', 'severity="page"'),
-            eval_time: '110m',
-            exp_samples: [{ labels: '{}', value: 1 }],
-          },
-        ],
-      },
-    ]);
+              annotations: {
+                summary: 'Nothing is measured for the service level orders on prod.',
+                description:
+                  'Its metrics are absent, and nobody who holds the platform says that it is not in force any more: see which replica should, and whether it is scraped.',
+                runbook_url: 'https://runbooks.example.com/orders',
+              },
+            },
+          ],
+          firing: [
+            none(25),
+            none(110),
+            { alert: 'PlumblineAbsent', at: 30, count: 0 },
+            { alert: 'PlumblineAbsent', at: 110, count: 1, labels: 'severity="page"' },
+          ],
+        },
+        {
+          name: 'it was taken back: its holder says that none is in force',
+          given: [scraped(200), ...measured(20), ...terms, counted],
+          firing: [none(45), none(100)],
+        },
+        {
+          name: 'it was never measured',
+          given: [scraped(200)],
+          firing: [none(45), none(100)],
+        },
+      ],
+    );
   });
 
-  it('tell of a reconciler that does not converge, of drift, a stale source, a platform that is down, and withheld deletes', async () => {
-    const rules = bench.write('reconciler.rules', stringify({ groups: rulesOf([]) }, { lineWidth: 0 }));
+  it('forget after a day what was measured once', async () => {
+    const own = level('orders', { objectives: { successRate: '> 99%' } });
+    const gone = (value: string): string => `${value}x20 stale`;
+    const terms = (await termsOf([own], gone)).filter(({ series }) => !series.startsWith('plumbline_service_levels{'));
+    await tell(
+      bench,
+      [own],
+      [
+        {
+          name: 'a platform that was taken out of the configuration',
+          given: [scraped(1600), ...events({ service_level: 'orders' }, gone('0'), gone('0')), ...terms],
+          firing: [
+            { alert: 'PlumblineServiceLevelAbsent', at: 1400, count: 1 },
+            { alert: 'PlumblineServiceLevelAbsent', at: 1480, count: 0 },
+          ],
+        },
+      ],
+    );
+  });
+
+  it('tell of a reconciler that does not converge, of drift, a stale source, a platform that is down, withheld deletes and a shard without a holder', async () => {
     const here = 'sync="orders",platform="prod"';
     const [bad, good, off] = ['bad', 'good', 'off'].map((sync) => `sync="${sync}",platform="prod"`);
-    const one = (alert: string, minutes: number, count: number) => ({
-      expr: firing(alert, ''),
-      eval_time: `${minutes}m`,
-      exp_samples: [{ labels: '{}', value: count }],
-    });
-    await test('reconciler', rules, [
-      {
-        interval: '1m',
-        input_series: [
-          { series: 'plumbline_build_info{version="1"}', values: '1x300' },
-          { series: `plumbline_last_success_timestamp_seconds{${bad}}`, values: '0+60x60 3600x240' },
-          { series: `plumbline_last_success_timestamp_seconds{${good}}`, values: '0+60x300' },
-          { series: `plumbline_last_success_timestamp_seconds{${off}}`, values: '0x300' },
-          { series: 'plumbline_sync_suspended{sync="off"}', values: '1x300' },
-          { series: `plumbline_last_pass_timestamp_seconds{${here}}`, values: '0+60x300' },
-          { series: `plumbline_drifted_objects{${here}}`, values: '0x60 2x240' },
-          { series: `plumbline_source_stale{${here}}`, values: '0x60 1x240' },
-          { series: 'plumbline_platform_up{platform="prod"}', values: '1x60 0x240' },
-          { series: `plumbline_withheld_changes{${here},code="delete-cap"}`, values: '0x60 3x240' },
-          { series: `plumbline_withheld_changes{${here},code="window"}`, values: '3x300' },
-          { series: 'plumbline_workflow_executions_lost_total{platform="prod"}', values: '0x200 7x100' },
-          { series: 'plumbline_configuration_valid', values: '1x60 0x240' },
-        ],
-        promql_expr_test: [
-          ...[
-            'NotConverging',
-            'DriftPersists',
-            'SourceStale',
-            'PlatformDown',
-            'DeletesWithheld',
-            'ConfigurationRefused',
-          ].flatMap((name) => [one(`Plumbline${name}`, 55, 0), one(`Plumbline${name}`, 200, 1)]),
-          one('PlumblineNeverConverged', 55, 0),
-          one('PlumblineNeverConverged', 100, 1),
-          one('PlumblineExecutionsLost', 190, 0),
-          one('PlumblineExecutionsLost', 210, 1),
-          one('PlumblineAbsent', 200, 0),
-        ],
-      },
-    ]);
+    const one = (name: string, at: number, count: number): Firing => ({ alert: `Plumbline${name}`, at, count });
+    await tell(
+      bench,
+      [],
+      [
+        {
+          name: 'reconciler',
+          given: [
+            scraped(300),
+            { series: `plumbline_last_success_timestamp_seconds{${bad}}`, values: '0+60x60 3600x240' },
+            { series: `plumbline_last_success_timestamp_seconds{${good}}`, values: '0+60x300' },
+            { series: `plumbline_last_success_timestamp_seconds{${off}}`, values: '0x300' },
+            { series: 'plumbline_sync_suspended{sync="off"}', values: '1x300' },
+            { series: `plumbline_last_pass_timestamp_seconds{${here}}`, values: '0+60x300' },
+            { series: `plumbline_drifted_objects{${here}}`, values: '0x60 2x240' },
+            { series: `plumbline_source_stale{${here}}`, values: '0x60 1x240' },
+            { series: 'plumbline_platform_up{platform="prod"}', values: '1x60 0x240' },
+            { series: `plumbline_withheld_changes{${here},code="delete-cap"}`, values: '0x60 3x240' },
+            { series: `plumbline_withheld_changes{${here},code="window"}`, values: '3x300' },
+            { series: 'plumbline_workflow_executions_lost_total{platform="prod"}', values: '0x200 7x100' },
+            { series: 'plumbline_configuration_valid', values: '1x60 0x240' },
+            // Shard 0 has a holder all the time, shard 1 none from the second hour on, and one replica is not there any more.
+            ...['0', '1'].map((shard) => ({
+              series: `plumbline_shard_held{shard="${shard}",instance="a"}`,
+              values: shard === '0' ? '1x300' : '1x60 0x240',
+            })),
+            ...['0', '1'].map((shard) => ({
+              series: `plumbline_shard_held{shard="${shard}",instance="b"}`,
+              values: '0x60 stale',
+            })),
+            { series: `plumbline_problems{${here},severity="error"}`, values: '0x60 2x240' },
+            { series: `plumbline_problems{${here},severity="warning"}`, values: '9x300' },
+            { series: 'plumbline_queue_oldest_seconds', values: '0x60 1900x240' },
+            { series: 'plumbline_deliveries_total{handler="crm",kind="webhook",result="dead"}', values: '0x195 1x105' },
+          ],
+          firing: [
+            ...[
+              'NotConverging',
+              'DriftPersists',
+              'SourceStale',
+              'PlatformDown',
+              'DeletesWithheld',
+              'ConfigurationRefused',
+            ].flatMap((name) => [one(name, 55, 0), one(name, 200, 1)]),
+            one('NeverConverged', 55, 0),
+            one('NeverConverged', 100, 1),
+            one('ExecutionsLost', 190, 0),
+            one('ExecutionsLost', 210, 1),
+            one('DeadLetters', 190, 0),
+            one('DeadLetters', 200, 1),
+            { alert: 'PlumblineLeaderMissing', at: 200, count: 1, labels: 'shard="1",severity="page"' },
+            one('Absent', 200, 0),
+          ],
+        },
+      ],
+    );
   });
 });
 

@@ -2,6 +2,7 @@
 export interface RecordingRule {
   readonly record: string;
   readonly expr: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** An alerting rule, as Prometheus reads it. */

@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+import { rulesOf, windowGroups, windowsOf } from '../../src/monitor/rules/rules.ts';
+import { Metrics } from '../../src/report/metrics.ts';
+import { level } from './levels.ts';
+
+const WINDOWS = ['7d', '11d', '28d', '30d', '90d'];
+const LEVELS = WINDOWS.map((window) => level(`of-${window}`, { window }));
+/** Made by Prometheus itself. */
+const BUILT_IN = /^(?:ALERTS)$/;
+
+/** What needs no promtool; the rest is in test/monitoring/rules.ts. */
+describe('the rules', () => {
+  it('ask for metrics that there are, and for nothing that no rule records', () => {
+    const metrics = new Set(new Metrics({ version: '1' }).describe().map(({ name }) => name));
+    const groups = rulesOf(LEVELS);
+    const recorded = new Set(
+      groups.flatMap(({ rules }) => rules.flatMap((rule) => ('record' in rule ? [rule.record] : []))),
+    );
+    for (const { name: group, rules } of groups)
+      for (const { expr } of rules)
+        for (const [name] of expr.matchAll(/plumbline[_:][a-z0-9_:]+/g))
+          expect(metrics.has(name) || recorded.has(name) || BUILT_IN.test(name), `${group}: ${name}`).to.equal(true);
+  });
+
+  it('record before they use, within a group: what is recorded late is a turn old', () => {
+    for (const { name: group, rules } of WINDOWS.flatMap((window) => windowGroups(window))) {
+      const own = new Map(rules.map((rule, index) => ['record' in rule ? rule.record : '', index]));
+      for (const [index, rule] of rules.entries())
+        for (const [name] of rule.expr.matchAll(/plumbline:[a-z0-9_:]+/g)) {
+          const made = own.get(name);
+          const itself = 'record' in rule && rule.record === name;
+          expect(made === undefined || itself || made < index, `${group}: ${name}`).to.equal(true);
+        }
+    }
+  });
+
+  it('know a service level by its window alone, and each window by itself', () => {
+    const other = level('other', { window: '30d', objectives: { freshness: '< 1h' }, minimumTraffic: 99 });
+    expect(rulesOf([...LEVELS, other])).to.deep.equal(rulesOf(LEVELS.toReversed()));
+    expect(windowsOf([...LEVELS, other])).to.deep.equal(WINDOWS);
+    expect(rulesOf(LEVELS)).to.deep.include.members([...windowGroups('28d')]);
+    const texts = windowGroups('28d').map((group) => JSON.stringify(group));
+    for (const text of texts) expect(text).to.not.match(/window=\\"(?!28d)/);
+    // What is summed over all windows would tell of each promise once for each of them.
+    for (const { rules } of windowGroups('28d'))
+      for (const { expr } of rules)
+        for (const [, selected] of expr.matchAll(/plumbline_service_level_(?:events|seconds)_total(\{[^}]*\})?/g))
+          expect(selected === undefined || selected.includes('window="28d"'), expr).to.equal(true);
+    const names = rulesOf(LEVELS).map(({ name }) => name);
+    expect(new Set(names).size).to.equal(names.length);
+  });
+
+  it('divide only by what is more than nothing', () => {
+    const divisions = rulesOf(LEVELS).flatMap(({ rules }) =>
+      rules.flatMap(({ expr }) => [...expr.matchAll(/ \/ (\S+)/g)].map(([, divisor]) => [expr, divisor] as const)),
+    );
+    expect(divisions).to.not.have.lengthOf(0);
+    for (const [expr, divisor] of divisions)
+      expect(/^2\)?$/.test(divisor ?? '') || / \/ \(.* > 0\)/.test(expr), expr).to.equal(true);
+  });
+});
