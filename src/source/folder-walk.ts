@@ -27,6 +27,9 @@ export interface Walk {
  */
 const RACY_MS = 2_000;
 
+/** Files that are looked at and read at once: what takes time is waiting for the file system, again and again. */
+export const AT_ONCE = 16;
+
 /**
  * Names that stand for no manifests: `.git` and other hidden folders, installed packages, and hidden files, because editors keep
  * their locks and half-written copies under such names (Emacs as a dangling link) just while somebody is working.
@@ -51,20 +54,21 @@ export async function walkFolder(
   const hashed = new Map<string, Hashed>();
   const folders = [''];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+    const entries = await readdir(join(root, folder), { withFileTypes: true });
+    const seen = entries.filter(({ name }) => !isSkipped(name));
+    const pathOf = ({ name }: { readonly name: string }): string => (folder === '' ? name : `${folder}/${name}`);
+    folders.push(...seen.filter((entry) => entry.isDirectory()).map(pathOf));
+    const paths = seen.filter((entry) => !entry.isDirectory()).map(pathOf);
+    for (let start = 0; start < paths.length; start += AT_ONCE) {
       signal.throwIfAborted();
-      if (isSkipped(entry.name)) continue;
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory()) {
-        folders.push(path);
-        continue;
-      }
-      const found = await look(root, path, limits, before.get(path));
-      if (found === undefined) continue;
-      if ('message' in found) problems.push(found);
-      else {
-        files.push(found.file);
-        if (found.hashed !== undefined) hashed.set(path, found.hashed);
+      const part = paths.slice(start, start + AT_ONCE);
+      for (const found of await Promise.all(part.map((path) => look(root, path, limits, before.get(path))))) {
+        if (found === undefined) continue;
+        if ('message' in found) problems.push(found);
+        else {
+          files.push(found.file);
+          if (found.hashed !== undefined) hashed.set(found.file.path, found.hashed);
+        }
       }
       if (files.length + problems.length > limits.maxFiles) throw tooMany(limits.maxFiles);
     }

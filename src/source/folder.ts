@@ -6,7 +6,7 @@ import type { Problem } from '../errors.ts';
 import { abortReason } from './git-failure.ts';
 import { DEFAULT_LIMITS } from './git-config.ts';
 import type { SourceLimits } from './git-config.ts';
-import { changed, contentId, folderRevision, isSkipped, readInside, walkFolder } from './folder-walk.ts';
+import { AT_ONCE, changed, contentId, folderRevision, isSkipped, readInside, walkFolder } from './folder-walk.ts';
 import type { Hashed } from './folder-walk.ts';
 import type { Commit, Snapshot, Source, SourceFile, Stale } from './source.ts';
 
@@ -146,23 +146,38 @@ class FolderSnapshot implements Snapshot {
     signal: AbortSignal,
   ): AsyncGenerator<{ readonly path: string; readonly bytes: Buffer }, void> {
     this.#ids ??= new Map(this.files.map(({ path, id }) => [path, id]));
-    for (const path of paths) {
+    const begun: { readonly path: string; readonly bytes: Promise<Buffer> }[] = [];
+    let next = 0;
+    for (;;) {
       signal.throwIfAborted();
-      const id = this.#ids.get(path);
-      if (id === undefined) {
-        throw new ReconcilerError(`${path} is not in the folder.`, 'never', {
-          remedy: 'Correct the name.',
-          code: 'source-file-missing',
-        });
+      for (const path of paths.slice(next, next + AT_ONCE - begun.length)) {
+        const bytes = this.#bytesOf(path);
+        // Told when its turn comes; where the reader has stopped before, nobody misses it.
+        bytes.catch(() => undefined);
+        begun.push({ path, bytes });
+        next += 1;
       }
-      const bytes = await readInside(this.#place.root, path, this.#place.limit).catch((error: unknown) => {
-        throw error instanceof ReconcilerError
-          ? error
-          : new ReconcilerError(changed(path).message, 'replan', { cause: error, code: 'source-changed' });
-      });
-      if (contentId(bytes) !== id) throw changed(path);
-      yield { path, bytes };
+      const first = begun.shift();
+      if (first === undefined) return;
+      yield { path: first.path, bytes: await first.bytes };
     }
+  }
+
+  async #bytesOf(path: string): Promise<Buffer> {
+    const id = this.#ids?.get(path);
+    if (id === undefined) {
+      throw new ReconcilerError(`${path} is not in the folder.`, 'never', {
+        remedy: 'Correct the name.',
+        code: 'source-file-missing',
+      });
+    }
+    const bytes = await readInside(this.#place.root, path, this.#place.limit).catch((error: unknown) => {
+      throw error instanceof ReconcilerError
+        ? error
+        : new ReconcilerError(changed(path).message, 'replan', { cause: error, code: 'source-changed' });
+    });
+    if (contentId(bytes) !== id) throw changed(path);
+    return bytes;
   }
 
   /** A folder has no history. */

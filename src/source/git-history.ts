@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { printable } from './git-failure.ts';
+import { SHOW } from './git-mirror.ts';
 import type { GitMirror } from './git-mirror.ts';
 import { records, streamGit } from './git-process.ts';
 import type { GitPlace } from './git-process.ts';
@@ -80,7 +81,22 @@ async function lastTouched(
 
 /** Arguments that print one commit in the form `parseCommit` reads. */
 export function showCommit(commit: string): readonly string[] {
-  return ['log', '-1', '--no-mailmap', '--no-show-signature', `--format=${FIELDS}`, commit];
+  return [...SHOW, `--format=${FIELDS}`, commit];
+}
+
+/** Form of a commit that `parseFetched` reads. */
+export const FETCHED = `%P%x1f${FIELDS}`;
+
+/** A commit that was fetched. */
+export interface Fetched {
+  readonly commit: Commit;
+  /** Ids of the commits that it was made from, as far as they were fetched. */
+  readonly parents: readonly string[];
+}
+
+export function parseFetched(text: string): Fetched {
+  const end = text.indexOf('\u001f');
+  return { parents: text.slice(0, end).split(' '), commit: parseCommit(text.slice(end + 1)) };
 }
 
 /** Names and subjects are written by whoever can commit: they are shown as one line without control characters. */

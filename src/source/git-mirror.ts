@@ -73,12 +73,12 @@ export class GitMirror {
   }
 
   /**
-   * Fetches `what` into refs/plumbline/candidate and answers with the commit it leads to. With `contents`, a partial clone gets
+   * Fetches `what` into refs/plumbline/candidate and answers with what git prints of the commit it leads to, in this form. With `contents`, a partial clone gets
    * small files along with the commits: one conversation instead of two, for a little of what lies outside the path.
    */
   async fetch(
     what: string,
-    options: { readonly depth?: number; readonly contents?: boolean },
+    options: { readonly depth?: number; readonly contents?: boolean; readonly format: string },
     signal: AbortSignal,
   ): Promise<string> {
     const depth = options.depth === undefined ? [] : [`--depth=${options.depth}`];
@@ -103,7 +103,7 @@ export class GitMirror {
       const whole = what.replace(/^refs\/(?=heads|tags)/, 'refs/plumbline/');
       await this.local('Taking the commit', ['update-ref', CANDIDATE, whole], signal);
     }
-    return (await this.local('Finding the commit', ['rev-parse', '--verify', `${CANDIDATE}^{commit}`], signal)).trim();
+    return this.local('Finding the commit', [...SHOW, `--format=${options.format}`, `${CANDIDATE}^{commit}`], signal);
   }
 
   /** Fetches single objects by id, for what a partial clone left out. */
@@ -213,6 +213,8 @@ export class GitMirror {
 
 /** Manifests and definitions are smaller, as a rule; what is not is fetched by itself. */
 const SMALL = '128k';
+/** Prints one commit, as it is. */
+export const SHOW = ['log', '-1', '--no-mailmap', '--no-show-signature'] as const;
 const CANDIDATE = 'refs/plumbline/candidate';
 const FETCH = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--recurse-submodules=no'];
 

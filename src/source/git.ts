@@ -7,7 +7,8 @@ import { GitAccess, baseEnvironment } from './git-access.ts';
 import { DEFAULT_LIMITS, checkConfig } from './git-config.ts';
 import type { CheckedConfig, GitSourceConfig, GitSourceOptions, SourceLimits } from './git-config.ts';
 import { abortReason, gitFailure } from './git-failure.ts';
-import { lastCommits, parseCommit, showCommit } from './git-history.ts';
+import { FETCHED, lastCommits, parseCommit, parseFetched, showCommit } from './git-history.ts';
+import type { Fetched } from './git-history.ts';
 import { BACKWARDS, emptied, refuseBackwards } from './git-judgement.ts';
 import { GitMirror, placeOf } from './git-mirror.ts';
 import { describeRef, patternsOf, resolveRef } from './git-ref.ts';
@@ -116,25 +117,26 @@ export class GitSource implements Source {
 
   /** The newest state, or an error that says why it may not be used. */
   async #advance(moved: boolean, signal: AbortSignal): Promise<Snapshot> {
-    const fetched = moved ? await this.#fetchAtOnce(signal) : undefined;
-    const target = fetched ?? (await this.#advertised(signal));
+    const atOnce = moved ? await this.#fetchAtOnce(signal) : undefined;
+    const target = atOnce?.target ?? (await this.#advertised(signal));
     if (target.commit === this.#good?.revision && (await this.#isHere(target.commit, signal))) {
       const listed = await this.#list(target.commit, signal);
       if (this.#good.staleSince !== undefined || this.#good.name !== target.name) await this.#keep(target, listed);
       return new GitSnapshot(this.#origin, listed.commit, listed);
     }
     if (this.#turnedDown?.commit === target.commit) throw this.#turnedDown.error;
-    const commit = fetched?.commit ?? (await this.#fetch(target, signal));
+    const fetched = atOnce?.fetched ?? (await this.#fetch(target, signal));
+    const commit = fetched.commit.revision;
     try {
-      const listing = this.#list(commit, signal);
+      const listing = this.#list(commit, signal, fetched.commit);
       // Whether it may be used at all is the first thing to know, and to tell.
       listing.catch(() => undefined);
-      await this.#refuseBackwards({ ...target, commit }, signal);
+      await this.#refuseBackwards({ ...target, commit }, fetched.parents, signal);
       const listed = await listing;
       const isEmpty = listed.files.length + listed.problems.length === 0;
       if (isEmpty && !this.#accepted.has(commit)) throw emptied(this.#config.path, this.#good, commit);
-      await this.#mirror.local('Keeping the revision', ['update-ref', 'refs/plumbline/good', commit], signal);
-      await this.#keep({ ...target, commit }, listed);
+      const kept = this.#mirror.local('Keeping the revision', ['update-ref', 'refs/plumbline/good', commit], signal);
+      await this.#keep({ ...target, commit }, listed, kept);
       return new GitSnapshot(this.#origin, listed.commit, listed);
     } catch (error) {
       if (error instanceof ReconcilerError && error.code === BACKWARDS) this.#turnedDown = { commit, error };
@@ -152,14 +154,17 @@ export class GitSource implements Source {
    * Where a branch was pushed to, without asking what the server has first. Undefined where that question has to be asked:
    * there is nothing to go on from, or no such branch.
    */
-  async #fetchAtOnce(signal: AbortSignal): Promise<Resolved | undefined> {
+  async #fetchAtOnce(
+    signal: AbortSignal,
+  ): Promise<{ readonly target: Resolved; readonly fetched: Fetched } | undefined> {
     const { ref } = this.#config;
     const good = this.#good;
     if (!('branch' in ref) || good === undefined || !this.#mirror.isRemote) return undefined;
     if (!(await this.#isHere(good.revision, signal))) return undefined;
     const name = `refs/heads/${ref.branch}`;
     try {
-      return { name, commit: await this.#mirror.fetch(name, { contents: true }, signal) };
+      const fetched = parseFetched(await this.#mirror.fetch(name, { contents: true, format: FETCHED }, signal));
+      return { target: { name, commit: fetched.commit.revision }, fetched };
     } catch (error) {
       if (signal.aborted || !/couldn't find remote ref/i.test(messageOf(error))) throw error;
       return undefined;
@@ -170,26 +175,28 @@ export class GitSource implements Source {
     return this.#listed?.commit.revision === commit || this.#mirror.has(commit, signal);
   }
 
-  async #fetch(target: Resolved, signal: AbortSignal): Promise<string> {
+  async #fetch(target: Resolved, signal: AbortSignal): Promise<Fetched> {
     // From a last good commit on, whether the new one descends from it must be told, and a depth would cut exactly that
     // link. The server sends what came after the last good one; only rewritten history (or a lost mirror) costs more.
     const compares = 'branch' in this.#config.ref && this.#good !== undefined && this.#good.revision !== target.commit;
     const shallow = this.#mirror.isRemote && !compares;
-    return this.#mirror.fetch(target.name, shallow ? { depth: this.#config.depth } : {}, signal);
+    const how = { format: FETCHED, ...(shallow ? { depth: this.#config.depth } : {}) };
+    return parseFetched(await this.#mirror.fetch(target.name, how, signal));
   }
 
-  async #refuseBackwards(target: Resolved, signal: AbortSignal): Promise<void> {
+  async #refuseBackwards(target: Resolved, parents: readonly string[], signal: AbortSignal): Promise<void> {
     const good = this.#good;
     if (good === undefined || this.#accepted.has(target.commit)) return;
     const { ref } = this.#config;
     const follows =
       'branch' in ref &&
-      (await this.#isHere(good.revision, signal)) &&
-      (await this.#mirror.isAncestor(good.revision, target.commit, signal));
+      (parents.includes(good.revision) ||
+        ((await this.#isHere(good.revision, signal)) &&
+          (await this.#mirror.isAncestor(good.revision, target.commit, signal))));
     refuseBackwards(ref, good, target, follows);
   }
 
-  async #list(commit: string, signal: AbortSignal): Promise<Listed> {
+  async #list(commit: string, signal: AbortSignal, known?: Commit): Promise<Listed> {
     if (this.#listed?.commit.revision === commit) return this.#listed;
     const place = this.#mirror.place;
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#config.timeout)]);
@@ -201,15 +208,16 @@ export class GitSource implements Source {
     const options = { signal: bounded, knownPlain: this.#knownPlain };
     const [listing, about] = await Promise.all([
       listTreeFrom(place, { ...tree, from: this.#listed }, this.#limits, options),
-      this.#mirror.local('Reading the commit', showCommit(commit), signal),
+      known ?? this.#mirror.local('Reading the commit', showCommit(commit), signal).then(parseCommit),
     ]);
-    const listed = { ...listing, commit: parseCommit(about) };
+    const listed = { ...listing, commit: about };
     // What is only a candidate yet must not push out the listing that quiet reads are answered from.
     if (this.#good === undefined || this.#good.revision === commit) this.#listed = listed;
     return listed;
   }
 
-  async #keep(target: Resolved, listed: Listed): Promise<void> {
+  /** In force when it is on the disk, and `beside` is done. */
+  async #keep(target: Resolved, listed: Listed, beside?: Promise<unknown>): Promise<void> {
     const { name, version } = target;
     const good: LastGood = {
       revision: listed.commit.revision,
@@ -218,7 +226,7 @@ export class GitSource implements Source {
       entries: listed.files.length + listed.problems.length,
       at: Date.now(),
     };
-    await saveLastGood(this.#dir, good);
+    await Promise.all([saveLastGood(this.#dir, good), beside]);
     this.#good = good;
     this.#listed = listed;
     this.#turnedDown = undefined;
