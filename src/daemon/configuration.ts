@@ -2,7 +2,8 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { ReconcilerError } from '../errors.ts';
 import type { Problem } from '../errors.ts';
-import { DRIVERS } from '../drivers/index.ts';
+import { betaFault } from '../drivers/beta.ts';
+import { DRIVERS, driverNamed } from '../drivers/index.ts';
 import { loadConfiguration } from '../manifest/configuration.ts';
 import type { Configured } from '../manifest/configured.ts';
 import { API_VERSION } from '../manifest/metadata.ts';
@@ -118,12 +119,17 @@ async function pluginProblems(
 /** The manifest room knows no drivers; here they are known. */
 function driverProblems(platforms: ReadonlyMap<string, Configured<Platform>>): readonly Problem[] {
   const names = DRIVERS.map(({ name }) => name);
-  return [...platforms].flatMap(([name, { document, origin }]): readonly Problem[] => {
-    const { driver, hosted } = document.spec;
+  return [...platforms].flatMap(([name, { document, origin, at }]): readonly Problem[] => {
+    const { driver, hosted, beta } = document.spec;
     const about = { origin, severity: 'error', key: `Platform/${name}` } as const;
     if (!names.includes(driver)) {
       const remedy = didYouMean(driver, names, `There are ${names.join(', ')}.`);
       return [{ ...about, message: `there is no driver ${driver}.`, remedy }];
+    }
+    const fault = betaFault(driverNamed(driver), beta);
+    if (fault !== undefined) {
+      const { message, remedy } = fault;
+      return [{ ...about, origin: at(['spec', 'beta', String(fault.at)]), message, remedy }];
     }
     if (hosted === undefined || driver === 'node-red') return [];
     return [{ ...about, message: `Plumbline cannot host a ${driver} itself.`, remedy: 'Give spec.url instead.' }];

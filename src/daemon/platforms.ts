@@ -1,4 +1,5 @@
 import { ReconcilerError, messageOf } from '../errors.ts';
+import { betaFault } from '../drivers/beta.ts';
 import type { Driver, DriverDefinition, Fence, PlatformEvent, RequestObserver } from '../drivers/driver.ts';
 import { withServiceLevels } from '../drivers/service-levels.ts';
 import type { ServiceLevelRegister } from '../drivers/service-level-register.ts';
@@ -144,6 +145,7 @@ export class Platforms implements AsyncDisposable {
     const { metrics, driverNamed, onEvent, onRequest, fence } = this.#parts;
     const observe = metrics.observer(name);
     const definition = driverNamed(spec.driver);
+    refuseUnknownBeta(name, definition, spec.beta);
     const { url, username, auth } = await this.#access(name, entry, definition);
     const { concurrency, requestsPerSecond, timeout } = spec.limits;
     const connected = definition.connect({
@@ -152,6 +154,7 @@ export class Platforms implements AsyncDisposable {
       auth,
       ...(username === undefined ? {} : { username }),
       ...(spec.publicUrl === undefined ? {} : { publicUrl: spec.publicUrl }),
+      beta: spec.beta,
       limits: { concurrency, requestsPerSecond, timeout },
       onRequest: (request) => {
         observe(request);
@@ -240,5 +243,14 @@ function refuseIncomplete(platform: string, { name, auth }: DriverDefinition, gi
   throw new ReconcilerError(`Platform ${platform} has no complete credentials for the driver ${name}.`, 'never', {
     code: 'credentials-missing',
     remedy: `Give ${groups.join(', or ')} under spec.auth.`,
+  });
+}
+
+function refuseUnknownBeta(platform: string, definition: DriverDefinition, wanted: readonly string[]): void {
+  const fault = betaFault(definition, wanted);
+  if (fault === undefined) return;
+  throw new ReconcilerError(`Platform ${platform}: ${fault.message}`, 'never', {
+    code: 'unknown-beta',
+    remedy: fault.remedy,
   });
 }

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../manifest/manifest.ts';
-import type { Step } from '../driver.ts';
+import type { JsonObject } from '../manifest/manifest.ts';
+import type { Step } from './driver.ts';
 
 /** Contents that are in memory at once. A source reads together what is asked for together, which spares most of the cost. */
 const AT_ONCE = 64;

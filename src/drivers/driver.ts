@@ -228,6 +228,8 @@ export interface Connection {
   /** Named credentials, read anew when a connection is made so that rotation is seen. */
   readonly auth: Readonly<Record<string, () => Promise<SecretValue>>>;
   readonly username?: string;
+  /** Beta features of its API that may be used, of those that the driver knows; none when absent. */
+  readonly beta?: readonly string[];
   readonly limits: Limits;
   readonly onRequest: RequestObserver;
   /** Told when the circuit changes its state. */
@@ -252,5 +254,7 @@ export interface DriverDefinition {
   readonly outputs?: OutputNames;
   /** Names of `auth` entries it understands, in groups of which one is needed (`[['token'], ['username', 'password']]`). */
   readonly auth: readonly (readonly string[])[];
+  /** Beta features of the platform's API that it can use where `Platform.spec.beta` allows it. */
+  readonly beta?: readonly string[];
   connect(connection: Connection): Driver;
 }

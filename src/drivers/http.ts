@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { Agent, type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher, type FormData, request } from 'undici';
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { JsonValue } from '../manifest/manifest.ts';
 import { Circuit, type CircuitTimes } from './circuit.ts';
@@ -37,6 +37,8 @@ export interface HttpRequest {
   readonly body?: JsonValue;
   /** Already serialised JSON, for bodies that are sent more than once. */
   readonly text?: string;
+  /** Sent as multipart/form-data instead of JSON. */
+  readonly form?: FormData;
   /** Whether sending it twice does no more than sending it once. Default: true for GET, PUT and DELETE. */
   readonly idempotent?: boolean;
   /** Status codes besides 2xx that are answers, not errors. */
@@ -215,7 +217,8 @@ export class HttpClient {
   }
 
   #optionsOf(wanted: HttpRequest, signal: AbortSignal): Parameters<typeof request>[1] {
-    const body = wanted.text ?? (wanted.body === undefined ? undefined : JSON.stringify(wanted.body));
+    const json = wanted.text ?? (wanted.body === undefined ? undefined : JSON.stringify(wanted.body));
+    const body = wanted.form ?? json;
     const { timeout } = this.#options.limits;
     return {
       method: wanted.method,
@@ -226,7 +229,7 @@ export class HttpClient {
       headers: {
         accept: 'application/json',
         'user-agent': 'plumbline',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
         ...wanted.headers,
       },
       ...(body === undefined ? {} : { body }),

@@ -5,6 +5,7 @@ import type { DriverDefinition } from './driver.ts';
 import { OUTPUTS as DIRECTUS_OUTPUTS } from './directus/outputs.ts';
 import { n8nFormat } from './n8n/format.ts';
 import { N8nDriver } from './n8n/n8n.ts';
+import { PACKAGE_IMPORT } from './n8n/packages.ts';
 import { OUTPUTS as N8N_OUTPUTS } from './n8n/outputs.ts';
 import { nodeRedFormat } from './node-red/format.ts';
 import { NodeRedDriver } from './node-red/node-red.ts';
@@ -24,6 +25,7 @@ export const DRIVERS: readonly DriverDefinition[] = [
     format: n8nFormat,
     outputs: N8N_OUTPUTS,
     auth: [['token']],
+    beta: [PACKAGE_IMPORT],
     connect: (connection) => new N8nDriver(connection),
   },
   {

@@ -99,6 +99,12 @@ export const Platform = z.strictObject({
         .prefault({})
         .describe('Credentials by the names that the driver declares (token, password, …), each by reference.'),
       limits: Limits,
+      beta: z
+        .array(Text)
+        .prefault([])
+        .describe(
+          "What of the platform's API is beta there and may be used all the same, such as package-import of n8n: new workflows go in packages instead of one by one.",
+        ),
       events: Events.optional(),
       webhooks: Webhooks,
       allowedNamespaces: z

@@ -111,12 +111,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** What happens before anything is forwarded; true when the request ends here. */
   async #intercept(action: Action, recorded: Recorded, response: ServerResponse): Promise<boolean> {
-    if (action.do === 'status') {
-      const retry = action.retryAfter === undefined ? {} : { 'retry-after': String(action.retryAfter) };
-      recorded.status = action.code;
-      response.writeHead(action.code, { 'content-type': 'application/json', ...retry }).end(action.body ?? '{}');
-      return true;
-    }
+    if (action.do === 'status' && action.late !== true) return answerSo(action, recorded, response);
     if (action.do === 'reset' && action.when === 'before') return reset(response);
     if (action.do === 'stall' && action.when === 'before') return stall(response);
     if (action.do === 'delay') await new Promise((resolve) => setTimeout(resolve, action.milliseconds));
@@ -169,6 +164,7 @@ export class FaultProxy implements AsyncDisposable {
 /** What happens to an answer on its way back; true when the client does not get it as it is. */
 async function spoil(action: Action, recorded: Recorded, response: ServerResponse, answer: Answer): Promise<boolean> {
   if (action.do === 'reset') return reset(response);
+  if (action.do === 'status') return answerSo(action, recorded, response);
   if (action.do === 'stall') return stall(response);
   if (action.do === 'hold' && action.at === 'answer') return hold(action, recorded, response);
   if (action.do !== 'truncate') return false;
@@ -179,6 +175,13 @@ async function spoil(action: Action, recorded: Recorded, response: ServerRespons
     'content-length': String(answer.body.length + 1),
   });
   response.write(answer.body.subarray(0, Math.ceil(answer.body.length / 2)), () => response.socket?.destroy());
+  return true;
+}
+
+function answerSo(action: Extract<Action, { do: 'status' }>, recorded: Recorded, response: ServerResponse): true {
+  const retry = action.retryAfter === undefined ? {} : { 'retry-after': String(action.retryAfter) };
+  recorded.status = action.code;
+  response.writeHead(action.code, { 'content-type': 'application/json', ...retry }).end(action.body ?? '{}');
   return true;
 }
 

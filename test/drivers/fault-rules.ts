@@ -20,7 +20,14 @@ export type HoldPoint = 'before' | 'sent' | 'answer';
 
 /** What befalls a request. "before" leaves the platform untouched; "after" means that the effect happened. */
 export type Action =
-  | { readonly do: 'status'; readonly code: number; readonly retryAfter?: number; readonly body?: string }
+  /** Answered so; `late` means that the effect happens before. */
+  | {
+      readonly do: 'status';
+      readonly code: number;
+      readonly retryAfter?: number;
+      readonly body?: string;
+      readonly late?: true;
+    }
   | { readonly do: 'reset'; readonly when: 'before' | 'after' }
   /** The effect happens; the answer ends in the middle of its body. */
   | { readonly do: 'truncate' }

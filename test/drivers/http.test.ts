@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { type RequestListener, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readdirSync } from 'node:fs';
+import { FormData } from 'undici';
 import { ReconcilerError } from '../../src/errors.ts';
 import { HttpClient, type HttpOptions, type HttpRequest } from '../../src/drivers/http.ts';
 import { DRIVERS, driverNamed } from '../../src/drivers/index.ts';
@@ -57,6 +58,27 @@ async function failure(work: Promise<unknown>): Promise<ReconcilerError> {
 }
 
 describe('The HTTP client of the drivers', () => {
+  it('sends a form with a file as multipart, not as JSON', async () => {
+    const form = new FormData();
+    form.append('policy', 'fail');
+    form.append('package', new Blob(['contents']), 'one.tar');
+    let type = '';
+    let text = '';
+    await against(
+      (request, response) => {
+        type = request.headers['content-type'] ?? '';
+        request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        request.on('end', () => response.end('{}'));
+      },
+      async (client) => {
+        await client.send(get({ method: 'POST', form }));
+      },
+    );
+    expect(type).to.match(/^multipart\/form-data; boundary=/);
+    expect(text).to.match(/name="policy"\r\n\r\nfail\r\n/);
+    expect(text).to.match(/name="package"; filename="one.tar"[^]*contents/);
+  });
+
   it('sends what it is told and reports the route template, never the id', async () => {
     await against(
       (request, response) => response.end(JSON.stringify({ url: request.url, auth: request.headers.authorization })),

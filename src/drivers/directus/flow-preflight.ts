@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../manifest/manifest.ts';
 import type { Refusal, Step } from '../driver.ts';
 import type { DirectusClient } from './client.ts';
-import { withContents } from './contents.ts';
+import { withContents } from '../contents.ts';
 import { inspectFlow } from './flow-check.ts';
 import { normalizeDefinition } from './flow-definition.ts';
 import { FlowNames, NAME_FIELDS, missingFlow } from './flow-names.ts';

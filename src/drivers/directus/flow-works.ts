@@ -1,7 +1,7 @@
 import { ReconcilerError } from '../../errors.ts';
 import type { JsonObject } from '../../manifest/manifest.ts';
 import type { Outcome, Step } from '../driver.ts';
-import { withContents } from './contents.ts';
+import { withContents } from '../contents.ts';
 import type { FlowNames } from './flow-names.ts';
 import { flowBody, releaseBody } from './flow-rows.ts';
 import { objectId } from './ids.ts';

@@ -43,6 +43,11 @@ export class N8nApi implements AsyncDisposable {
     return this.#connection.limits.concurrency;
   }
 
+  /** Whether a beta feature of n8n's API may be used. */
+  mayUse(feature: string): boolean {
+    return this.#connection.beta?.includes(feature) === true;
+  }
+
   /** Sends a request with the API key. */
   async send(wanted: Wanted, signal: AbortSignal): Promise<HttpAnswer> {
     const token = await this.#connection.auth['token']?.();

@@ -14,6 +14,8 @@ interface Named {
   readonly owner?: Owner;
 }
 
+type Learnt = Pick<RawWorkflow, 'id' | 'name' | 'settings' | 'isArchived'>;
+
 /** Looks up names one by one up to this many; beyond it a listing of everything is cheaper. */
 const ONE_BY_ONE = 24;
 
@@ -39,7 +41,7 @@ export class Catalogue {
     this.#credentials = all;
   }
 
-  learn(workflow: RawWorkflow): void {
+  learn(workflow: Learnt): void {
     if (workflow.isArchived === true) this.#known.Workflow.delete(workflow.id);
     else this.#known.Workflow.set(workflow.id, named(workflow));
   }
@@ -144,7 +146,7 @@ export class Catalogue {
   }
 }
 
-function named({ id, name, settings }: RawWorkflow): Named {
+function named({ id, name, settings }: Learnt): Named {
   const owner = readNote(settings)?.marker?.owner;
   return { id, name, ...(owner === undefined ? {} : { owner }) };
 }

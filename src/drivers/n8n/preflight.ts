@@ -1,5 +1,6 @@
 import type { JsonObject, Key } from '../../manifest/manifest.ts';
 import { slug } from '../../manifest/slug.ts';
+import { withContents } from '../contents.ts';
 import type { Refusal, Step } from '../driver.ts';
 import type { N8nApi } from './api.ts';
 import { Catalogue } from './catalogue.ts';
@@ -20,15 +21,15 @@ export async function preflight(steps: readonly Step[], api: N8nApi, signal: Abo
   const catalogue = new Catalogue(api);
   const coming = new Set(contents.flatMap(([{ change }, spec]) => comingFrom(change.kind, change.title, spec)));
   const found: Refusal[] = [];
-  for (const [step, spec] of contents) {
-    const { key, kind } = step.change;
-    if (kind === 'Application') found.push(...refusedApplication(key, spec));
-    if (kind === 'Workflow') found.push(...(await refusedWorkflow(step, { api, catalogue, coming, signal })));
-  }
+  for (const [step, spec] of contents)
+    if (step.change.kind === 'Application') found.push(...refusedApplication(step.change.key, spec));
+  const workflows = writes.filter(({ change }) => change.kind === 'Workflow').map((step) => ({ step }));
+  for await (const { task, desired } of withContents(workflows))
+    found.push(...(await refusedWorkflow(task.step, await desired(), { api, catalogue, coming, signal })));
   return [...found, ...(await refusedCredentials(steps, contents, { api, signal }))];
 }
 
-/** Definitions are large: they are loaded one at a time, when their turn comes. */
+/** Definitions are large: they are loaded a few at a time, when their turn comes. */
 async function smallOf(step: Step): Promise<JsonObject> {
   return step.change.kind === 'Workflow' ? {} : step.desired();
 }
@@ -76,10 +77,12 @@ interface Aids {
 }
 
 /** A workflow that is to run has to have all it refers to; one that is not may wait for it, and what it lacks is told. */
-async function refusedWorkflow(step: Step, { api, catalogue, coming, signal }: Aids): Promise<readonly Refusal[]> {
-  const { change } = step;
-  const { key } = change;
-  const spec = await step.desired();
+async function refusedWorkflow(
+  step: Step,
+  spec: JsonObject,
+  { api, catalogue, coming, signal }: Aids,
+): Promise<readonly Refusal[]> {
+  const { key } = step.change;
   const title = textOf(spec['title']) ?? '';
   if (title.length > WORKFLOW_NAME_LENGTH) {
     const because = `its title has ${title.length} characters, and n8n takes ${WORKFLOW_NAME_LENGTH}.`;

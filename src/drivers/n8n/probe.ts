@@ -3,6 +3,7 @@ import { ReconcilerError } from '../../errors.ts';
 import type { Facts } from '../driver.ts';
 import type { N8nApi } from './api.ts';
 import { narrowed } from './capabilities.ts';
+import { PACKAGE_IMPORT } from './packages.ts';
 
 const Discovered = z.object({ data: z.object({ scopes: z.array(z.string()) }) });
 const Users = z.object({
@@ -14,7 +15,10 @@ const Users = z.object({
  * told from another through the API), and what the key may do.
  */
 export async function probe(api: N8nApi, signal: AbortSignal): Promise<Facts> {
-  const { json } = await api.send({ method: 'GET', route: '/api/v1/discover' }, signal);
+  const [{ json }, version] = await Promise.all([
+    api.send({ method: 'GET', route: '/api/v1/discover' }, signal),
+    versionOf(api, signal),
+  ]);
   const discovered = Discovered.safeParse(json);
   if (!discovered.success) {
     throw new ReconcilerError("n8n's /api/v1/discover does not name the scopes of the API key.", 'never', {
@@ -25,7 +29,7 @@ export async function probe(api: N8nApi, signal: AbortSignal): Promise<Facts> {
   const rights = discovered.data.data.scopes.toSorted();
   const instance = rights.includes('user:list') ? await ownerOf(api, signal) : undefined;
   return {
-    version: await versionOf(api, signal),
+    version,
     ...(instance === undefined ? {} : { instance }),
     rights,
     licence: 'community',
@@ -33,6 +37,9 @@ export async function probe(api: N8nApi, signal: AbortSignal): Promise<Facts> {
     notes: [
       'An Application is a tag on n8n: a title of at most 24 characters; one with an environment, a version or an owner is refused.',
       'A workflow that leaves git is unpublished and archived, never deleted; its executions stay.',
+      ...(api.mayUse(PACKAGE_IMPORT) && !rights.includes('workflow:import')
+        ? ['The API key lacks "workflow:import": new workflows are created one by one, although packages may be used.']
+        : []),
       ...(instance === undefined
         ? ['The API key lacks "user:list": whether another instance stands behind the URL cannot be told.']
         : []),

@@ -14,7 +14,11 @@ export class TagBook {
   }
 
   /** Gives a workflow the tag of its application, takes that of the former one, and leaves all others to people. */
-  async attach(workflow: RawWorkflow, application: string | undefined, signal: AbortSignal): Promise<void> {
+  async attach(
+    workflow: Pick<RawWorkflow, 'id' | 'settings' | 'tags'>,
+    application: string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     const present = workflow.tags ?? [];
     const former = readNote(workflow.settings ?? null)?.application;
     const kept = present.filter(({ name }) => slug(name) !== former || former === application);

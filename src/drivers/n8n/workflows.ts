@@ -1,19 +1,16 @@
-import type { Marker } from '../../plan/types.ts';
-import type { JsonObject } from '../../manifest/manifest.ts';
 import { ReconcilerError } from '../../errors.ts';
 import type { Step } from '../driver.ts';
 import { bodyFor, bodyWithout } from './compose.ts';
 import type { Wanted } from './compose.ts';
 import { confirmed } from './confirm.ts';
 import { notConfirmed, stale } from './errors.ts';
-import { credentialsOf, locatorsOf, spellings } from './locators.ts';
-import type { Locator } from './locators.ts';
 import { readNote } from './note.ts';
 import { publish, readBack, replace, unpublish, untilLive } from './publish.ts';
-import { objectOf, textOf } from './shapes.ts';
+import { textOf } from './shapes.ts';
 import type { RawWorkflow, Written } from './shapes.ts';
 import { isLive, versionOf } from './view.ts';
-import type { Writing } from './writing.ts';
+import { wantedOf } from './wanted.ts';
+import type { Made, Writing } from './writing.ts';
 
 /** Carries out one change of a workflow. */
 export function writeWorkflow(step: Step, writing: Writing): Promise<Written> {
@@ -30,7 +27,7 @@ export async function finishWorkflow(step: Step, writing: Writing): Promise<Writ
   const present = id === undefined ? undefined : await writing.api.get('workflows', id, writing.signal);
   if (present === undefined) throw notConfirmed(`the workflow "${change.title}" is not there`);
   writing.late.delete(step);
-  const wanted = await wantedOf(step, writing);
+  const wanted = await wantedOf(step, await step.desired(), writing);
   if (writing.late.has(step)) {
     throw new ReconcilerError(`What the workflow "${change.title}" refers to could not be written.`, 'replan', {
       code: 'unresolved-reference',
@@ -41,21 +38,30 @@ export async function finishWorkflow(step: Step, writing: Writing): Promise<Writ
 }
 
 async function create(step: Step, writing: Writing): Promise<Written> {
-  const { api, signal, catalogue, confirmations, tags } = writing;
-  const wanted = await wantedOf(step, writing);
-  const { json } = await api.send(
-    { method: 'POST', route: '/api/v1/workflows', body: bodyFor(wanted), idempotent: false },
-    signal,
-  );
-  const made = json as unknown as RawWorkflow;
-  catalogue.learn({ ...made, settings: made.settings ?? null, name: made.name ?? step.change.title });
-  await tags.attach(made, textOf(wanted.spec['application']), signal);
-  if (wanted.spec['active'] === true && !writing.late.has(step)) {
+  const { api, signal, confirmations, tags, imported } = writing;
+  const there = imported.get(step) ?? (await post(step, writing));
+  if (there instanceof ReconcilerError) throw there;
+  const { made, spec } = there;
+  await tags.attach(made, textOf(spec['application']), signal);
+  if (spec['active'] === true && !writing.late.has(step)) {
     await publish(made.id, api, signal);
     return confirmed(await untilLive(made.id, api, signal), step);
   }
   confirmations.add(step, made.id);
   return { id: made.id, version: '' };
+}
+
+async function post(step: Step, writing: Writing): Promise<Made> {
+  const { api, signal, catalogue } = writing;
+  const wanted = await wantedOf(step, await step.desired(), writing);
+  const { json } = await api.send(
+    { method: 'POST', route: '/api/v1/workflows', body: bodyFor(wanted), idempotent: false },
+    signal,
+  );
+  const told = json as unknown as RawWorkflow;
+  const made = { ...told, settings: told.settings ?? null, name: told.name ?? step.change.title };
+  catalogue.learn(made);
+  return { made, spec: wanted.spec };
 }
 
 async function update(step: Step, writing: Writing): Promise<Written> {
@@ -65,7 +71,7 @@ async function update(step: Step, writing: Writing): Promise<Written> {
       code: 'not-found',
     });
   }
-  return bring(present, await wantedOf(step, writing), step, writing);
+  return bring(present, await wantedOf(step, await step.desired(), writing), step, writing);
 }
 
 /** Makes a workflow that is there what is wanted: content, tag, and whether it runs. */
@@ -119,28 +125,6 @@ async function unchanged({ change }: Step, { api, signal }: Writing): Promise<Ra
   if (found === undefined || found.isArchived === true) return undefined;
   if (versionOf(found) !== change.remote.version) throw stale(`The workflow "${found.name}"`);
   return found;
-}
-
-/** What a step wants, with all it refers to looked up; whether some of that is yet to come is noted. */
-async function wantedOf(step: Step, { catalogue, signal, titles, late }: Writing): Promise<Wanted> {
-  const spec: JsonObject = await step.desired();
-  const definition = objectOf(spec['definition']);
-  const locators = locatorsOf(definition);
-  if (credentialsOf(definition).length > 0) await catalogue.needCredentials(signal);
-  await catalogue.need(locators, signal);
-  const isToCome = ({ target, name }: Locator): boolean =>
-    target === 'Workflow' &&
-    name !== undefined &&
-    spellings(name).some((spelling) => titles.has(spelling)) &&
-    catalogue.find(target, name, step.owner).length !== 1;
-  if (locators.some(isToCome)) late.add(step);
-  return { spec, owner: step.owner, marker: markerOf(step), catalogue };
-}
-
-/** With the object's own id wherever it is known, so that a copy gives itself away. */
-function markerOf({ change, marker }: Step): Marker | undefined {
-  if (marker === undefined || !('remote' in change)) return marker;
-  return { ...marker, remote: change.remote.id };
 }
 
 function writtenOf(raw: RawWorkflow): Written {

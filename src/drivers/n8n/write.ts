@@ -5,6 +5,7 @@ import { Catalogue } from './catalogue.ts';
 import { Confirmations } from './confirm.ts';
 import { writeCredential } from './credentials.ts';
 import { asError, unread } from './errors.ts';
+import { createInPackages } from './packages.ts';
 import type { Written } from './shapes.ts';
 import { TagBook } from './tag-book.ts';
 import { writeTag } from './tags.ts';
@@ -25,8 +26,10 @@ export async function* write(stage: readonly Step[], api: N8nApi, signal: AbortS
     confirmations: new Confirmations(),
     titles: new Set(contents.map(({ change }) => change.title)),
     late: new Set(),
+    imported: new Map(),
   };
   await writing.catalogue.lookAhead(contents.length, signal);
+  await createInPackages(stage, writing);
   const again: Step[] = [];
   const unconfirmed: Step[] = [];
   for await (const { step, outcome } of several(stage, api.concurrency * AHEAD, (one) => first(one, writing))) {
@@ -48,7 +51,8 @@ export async function* write(stage: readonly Step[], api: N8nApi, signal: AbortS
 
 async function first(step: Step, writing: Writing): Promise<Outcome> {
   const { change } = step;
-  if (writing.signal.aborted) return { status: 'skipped', change, because: 'the pass was stopped before it began' };
+  if (writing.signal.aborted && !writing.imported.has(step))
+    return { status: 'skipped', change, because: 'the pass was stopped before it began' };
   return attempt(step, () => {
     if (change.kind === 'Workflow') return writeWorkflow(step, writing);
     if (change.kind === 'Integration') return writeCredential(step, writing);

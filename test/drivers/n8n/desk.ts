@@ -34,10 +34,10 @@ export class N8nDesk implements AsyncDisposable {
   /** `folder`: an existing repository; without it, one of its own. */
   constructor(
     server: { readonly url: string; readonly apiKey: string },
-    options: { folder?: string; onRequest?: RequestObserver } = {},
+    options: { folder?: string; onRequest?: RequestObserver; beta?: readonly string[] } = {},
   ) {
-    const { onRequest = () => undefined } = options;
-    this.driver = connectN8n(server.url, server.apiKey, { onRequest });
+    const { onRequest = () => undefined, beta = [] } = options;
+    this.driver = connectN8n(server.url, server.apiKey, { onRequest, beta });
     this.#folder = options.folder ?? join(this.#scratch, 'git');
     mkdirSync(this.#folder, { recursive: true });
     this.#ledger = Ledger.open(join(this.#scratch, 'state'));

@@ -1,5 +1,6 @@
 import { N8nClient } from './client.ts';
 import { describeInstances } from './instances.ts';
+import { describePackages } from './packages.ts';
 import { describeReferences } from './references.ts';
 import type { Ground } from './references.ts';
 import { describeRuns } from './runs.ts';
@@ -23,6 +24,7 @@ export function describeN8n(): void {
     const ground: Ground = { server: () => present(server), client: () => present(client) };
     describe('references', () => describeReferences(ground));
     describe('workflows', () => describeWorkflows(ground));
+    describe('packages', () => describePackages(ground));
     describe('runs', () => describeRuns(ground));
     describe('credentials', () => describeTrials(ground));
     describe('instances', () => describeInstances(ground));

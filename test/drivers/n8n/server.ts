@@ -18,6 +18,7 @@ export interface N8nServer extends AsyncDisposable {
   /** Key with every scope there is. */
   readonly apiKey: string;
   readonly folder: string;
+  readonly pid: number | undefined;
   /** Makes a key that may do only this. */
   keyWith(scopes: readonly string[]): Promise<string>;
   /** As the browser does it: the editor's own API, with the owner's cookie. */
@@ -67,7 +68,7 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8nServer> {
       return (answer as { rawApiKey: string }).rawApiKey;
     };
     const apiKey = await keyWith((await editor('GET', '/rest/api-keys/scopes')) as string[]);
-    return { url, apiKey, folder, keyWith, editor, stop, [Symbol.asyncDispose]: stop };
+    return { url, apiKey, folder, pid: child.pid, keyWith, editor, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;
