@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** Milliseconds after which a git process that is kept for the next reader has ended, and its time is known. */
@@ -26,13 +27,41 @@ export async function measure(work: () => Promise<unknown>): Promise<Cost> {
 
 /** Means, but the median of the wall time: others may use this machine too. */
 export function typical(costs: readonly Cost[]): Cost {
-  const walls = costs.map(({ wall }) => wall).sort((one, other) => one - other);
   const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
   return {
-    wall: walls[Math.floor(walls.length / 2)] ?? 0,
+    wall: median(costs.map(({ wall }) => wall)),
     cpu: mean(costs.map(({ cpu }) => cpu)),
     children: mean(costs.map(({ children }) => children)),
   };
+}
+
+/**
+ * A server goes on working once it has answered a write; what is measured next would pay for it. It rests when it uses next to
+ * nothing of so long a while. Milliseconds.
+ */
+const REST = { while: 1_000, cpu: 30, longest: 60_000, unseen: 15_000 };
+
+/** Resolves when a server's process has nothing left to do; after a good while where the system does not tell. */
+export async function rested(pid: number | undefined): Promise<void> {
+  const used = (): number | undefined => (pid === undefined ? undefined : processTime(pid));
+  const deadline = Date.now() + REST.longest;
+  for (let before = used(); before !== undefined;) {
+    await pause(REST.while);
+    const now = used();
+    if (now === undefined || now - before <= REST.cpu) return;
+    if (Date.now() > deadline) throw new Error(`the server was still at work after ${REST.longest} ms`);
+    before = now;
+  }
+  await pause(REST.unseen);
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** How busy the machine is, as figures have to be read with it: processes that ran or wanted to, over the last minute. */
+export function load(): string {
+  return loadavg()[0]?.toFixed(1) ?? '';
 }
 
 /** Largest memory of this process so far, in MB of 1,000,000 bytes. */
