@@ -4,6 +4,7 @@ import { tell } from '../drivers/crash/pass.ts';
 import { DirectusDesk } from '../drivers/directus/desk.ts';
 import { RawDirectus } from '../drivers/directus/raw-directus.ts';
 import { DirectusCli } from './directus-cli.ts';
+import { DirectusSync } from './directus-sync.ts';
 import { load, median, processTime, rested } from './measure.ts';
 import { VERSIONS } from '../platforms/versions.ts';
 
@@ -37,9 +38,17 @@ export interface DirectusFigures {
   /** What `@directus/cli` takes for the same flows: onto an empty server, and where they stand already. */
   readonly cli: number;
   readonly cliQuiet: number;
+  /** The same by `directus-sync`, and bare requests there: it takes Directus 11 only. */
+  readonly sync: SyncFigures;
 }
 
-/** Applies 300 flows with 1,200 operations to a real Directus 12, beside bare bulk requests and its own CLI; then a pass with nothing to do. */
+interface SyncFigures {
+  readonly bare: number;
+  readonly pushed: number;
+  readonly pushedAgain: number;
+}
+
+/** Applies 300 flows with 1,200 operations to a real Directus 12, beside bare bulk requests, its own CLI and directus-sync; then a pass with nothing to do. */
 export async function benchDirectus(): Promise<DirectusFigures> {
   await using raw = await RawDirectus.start(VERSIONS.directus);
   await createBare(raw);
@@ -65,12 +74,13 @@ export async function benchDirectus(): Promise<DirectusFigures> {
     restartedRequests: last?.restartedRequests ?? [],
     cli: typical((round) => round.cli),
     cliQuiet: typical((round) => round.cliQuiet),
+    sync: await measureSync(),
   };
   report(figures);
   return figures;
 }
 
-type Round = Omit<DirectusFigures, 'flows' | 'operations' | 'coldRatio' | 'applyingRatio'>;
+type Round = Omit<DirectusFigures, 'flows' | 'operations' | 'coldRatio' | 'applyingRatio' | 'sync'>;
 
 /** One round: the CLI, then bare requests and a pass, in this order or the other, each onto an empty server at rest. */
 async function measureRound(raw: RawDirectus, cli: DirectusCli, bareFirst: boolean): Promise<Round> {
@@ -81,6 +91,20 @@ async function measureRound(raw: RawDirectus, cli: DirectusCli, bareFirst: boole
   const before = bareFirst ? await measureBare(raw) : undefined;
   const ours = await measureOurs(raw);
   return { ...ours, ...(before ?? (await measureBare(raw))), cli: pushed, cliQuiet: pushedAgain };
+}
+
+/** Once: it writes row by row, which takes its time. */
+async function measureSync(): Promise<SyncFigures> {
+  using sync = await DirectusSync.install();
+  await using raw = await RawDirectus.start(VERSIONS.directusOpen, sync.settings);
+  await createBare(raw);
+  await sync.pull(raw.url);
+  await emptied(raw);
+  const bare = await createBare(raw);
+  await emptied(raw);
+  const pushed = await sync.push(raw.url);
+  await rested(raw.server.pid);
+  return { bare, pushed, pushedAgain: await sync.push(raw.url) };
 }
 
 async function measureBare(raw: RawDirectus): Promise<Pick<Round, 'bare' | 'bareCpu'>> {
@@ -140,7 +164,7 @@ async function measureQuiet(
 }
 
 function report(figures: DirectusFigures): void {
-  const { coldCpu, bareCpu, coldRatio, applyingRatio } = figures;
+  const { coldCpu, bareCpu, coldRatio, applyingRatio, sync } = figures;
   const { cold, bare, quiet, quietRequests, restarted, restartedRequests, flows, operations, cli, cliQuiet } = figures;
   const ms = (value: number): string => `${Math.round(value)} ms`;
   const times = (value: number): string => `${value.toFixed(2)} × bare`;
@@ -153,6 +177,9 @@ function report(figures: DirectusFigures): void {
   console.error(`  the server's CPU     ${bareCpu} ms for bare requests, ${coldCpu} ms for the cold pass`);
   console.error(`  quiet pass           ${ms(quiet)} (${bound(quiet < 300, '300 ms')}): ${quietRequests.join(', ')}`);
   console.error(`  @directus/cli        ${ms(cli)} (${times(cli / bare)}), where nothing is to do ${ms(cliQuiet)}`);
+  console.error(
+    `  directus-sync        ${ms(sync.pushed)} (${(sync.pushed / sync.bare).toFixed(2)} × bare on Directus 11), where nothing is to do ${ms(sync.pushedAgain)}`,
+  );
   console.error(`  after a restart      ${ms(restarted)}: ${restartedRequests.join(', ')}`);
 }
 

@@ -17,7 +17,7 @@ export const OTHERS: Readonly<
     const { benchN8n } = await import('./n8n.ts');
     console.log(JSON.stringify(await benchN8n(args)));
   },
-  /** 300 flows with 1,200 operations onto a real Directus, beside bare bulk requests and `@directus/cli`. */
+  /** 300 flows with 1,200 operations onto a real Directus, beside bare bulk requests, `@directus/cli` and `directus-sync`. */
   directus: async () => {
     const { benchDirectus } = await import('./directus.ts');
     console.log(JSON.stringify(await benchDirectus()));
