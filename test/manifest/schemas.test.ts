@@ -101,6 +101,7 @@ describe('configuration', () => {
       driver: 'node-red',
       url: 'https://x',
       auth: { token: { valueFrom: { env: 'T' } } },
+      beta: [],
       limits: { concurrency: 4, requestsPerSecond: 20, timeout: 5000 },
       webhooks: { allow: [] },
     });
