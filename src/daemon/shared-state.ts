@@ -1,6 +1,6 @@
 import type { KubeClient } from '../kube/client.ts';
 import { InventoryStore } from '../kube/inventory-store.ts';
-import type { LeasePlace } from '../kube/lease-store.ts';
+import type { InstallationPlace } from '../kube/installation.ts';
 import { SuspensionStore } from '../kube/suspension-store.ts';
 import { Inventory } from '../ledger/inventory.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -13,7 +13,7 @@ export class SharedState {
 
   /** `refuse` throws when this replica may not write for a platform. From now on journals of the ledger write to the cluster, too. */
   constructor(
-    { client, ...place }: LeasePlace & { readonly client: KubeClient },
+    { client, ...place }: InstallationPlace & { readonly client: KubeClient },
     ledger: Ledger,
     refuse: (platform: string) => void,
   ) {

@@ -1,8 +1,8 @@
 import { ReconcilerError } from '../errors.ts';
 import type { KubeClient } from './client.ts';
 import { isClusterError } from './failure.ts';
-import { INSTALLATION, digest, labelValue } from './lease-store.ts';
-import type { LeasePlace } from './lease-store.ts';
+import { digest, ownLabels, ownPrefix, ownScope } from './installation.ts';
+import type { InstallationPlace } from './installation.ts';
 import { CONFIG_MAPS } from './object.ts';
 import type { KubeObject } from './object.ts';
 
@@ -30,12 +30,12 @@ const TIMEOUT = 15_000;
 /** Inventories of one installation, as ConfigMaps. Methods throw ReconcilerErrors as those of `KubeClient`. */
 export class InventoryStore {
   readonly #client: KubeClient;
-  readonly #place: LeasePlace;
+  readonly #place: InstallationPlace;
   /** resourceVersion of each object as it was read or written last: what has another one was written by somebody else. */
   readonly #versions = new Map<string, string>();
   readonly #call = { signal: new AbortController().signal, timeout: TIMEOUT };
 
-  constructor(client: KubeClient, place: LeasePlace) {
+  constructor(client: KubeClient, place: InstallationPlace) {
     this.#client = client;
     this.#place = place;
   }
@@ -121,8 +121,8 @@ export class InventoryStore {
   }
 
   #prefix({ sync, platform }: InventoryName): string {
-    const { installation } = this.#place;
-    return `plumbline-${labelValue(installation)}-inventory-${digest(JSON.stringify([installation, sync, platform]))}`;
+    const id = digest(JSON.stringify([this.#place.installation, sync, platform]));
+    return `${ownPrefix(this.#place)}-inventory-${id}`;
   }
 
   #objectOf(name: InventoryName, { part, of, text }: { part: number; of: number; text: string }): KubeObject {
@@ -132,11 +132,7 @@ export class InventoryStore {
       metadata: {
         name: `${this.#prefix(name)}-${of}-${part}`,
         namespace: this.#place.namespace,
-        labels: {
-          [INSTALLATION]: labelValue(this.#place.installation),
-          [INVENTORY]: 'true',
-          'app.kubernetes.io/managed-by': 'plumbline',
-        },
+        labels: { ...ownLabels(this.#place), [INVENTORY]: 'true' },
         annotations: { [SYNC]: name.sync, [PLATFORM]: name.platform, [PART]: `${part} of ${of}` },
       },
       data: { [FIELD]: text },
@@ -144,8 +140,8 @@ export class InventoryStore {
   }
 
   #scope() {
-    const { namespace, installation } = this.#place;
-    return { namespace, labelSelector: `${INSTALLATION}=${labelValue(installation)},${INVENTORY}=true` };
+    const { namespace, labelSelector } = ownScope(this.#place);
+    return { namespace, labelSelector: `${labelSelector},${INVENTORY}=true` };
   }
 }
 

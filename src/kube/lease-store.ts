@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { KubeClient } from './client.ts';
+import { digest, ownLabels, ownPrefix, ownScope } from './installation.ts';
+import type { InstallationPlace } from './installation.ts';
 import type { LeaseRecord } from './lease.ts';
 import { LEASES, apiVersionOf } from './object.ts';
 import type { KubeObject } from './object.ts';
@@ -25,38 +26,36 @@ const ADDRESS = 'plumbline.dev/address';
 const DURATION = 'plumbline.dev/duration-milliseconds';
 const GRACE = 'plumbline.dev/request-timeout-milliseconds';
 const LOOK = 'look.plumbline.dev/';
-export const INSTALLATION = 'plumbline.dev/installation';
 /** Milliseconds that a reading may take. */
 const READING = 8_000;
-
-export interface LeasePlace {
-  readonly namespace: string;
-  readonly installation: string;
-}
 
 /** Leases of one installation in one namespace. Methods throw ReconcilerErrors as those of `KubeClient`. */
 export class LeaseStore {
   readonly #client: KubeClient;
-  readonly #place: LeasePlace;
+  readonly #place: InstallationPlace;
   readonly #never = new AbortController().signal;
 
-  constructor(client: KubeClient, place: LeasePlace) {
+  constructor(client: KubeClient, place: InstallationPlace) {
     this.#client = client;
     this.#place = place;
   }
 
   /** `plumbline-default-2-of-4` */
   shardName(shard: number, of: number): string {
-    return `plumbline-${labelValue(this.#place.installation)}-${shard}-of-${of}`;
+    return `${ownPrefix(this.#place)}-${shard}-of-${of}`;
   }
 
   memberName(identity: string): string {
-    return `plumbline-${labelValue(this.#place.installation)}-replica-${digest(identity)}`;
+    return `${ownPrefix(this.#place)}-replica-${digest(identity)}`;
   }
 
   /** All of them, as they stand: what is read here was not overtaken before it was asked for. */
   async list(signal: AbortSignal = this.#never): Promise<{ readonly told: readonly Told[]; readonly version: string }> {
-    const { items, resourceVersion } = await this.#client.list(LEASES, { ...this.#scope(), signal, timeout: READING });
+    const { items, resourceVersion } = await this.#client.list(LEASES, {
+      ...ownScope(this.#place),
+      signal,
+      timeout: READING,
+    });
     return { told: items.map(toldOf), version: resourceVersion };
   }
 
@@ -90,16 +89,11 @@ export class LeaseStore {
     return new ObjectWatch({
       client: this.#client,
       resource: LEASES,
-      ...this.#scope(),
+      ...ownScope(this.#place),
       onChange: ({ object, gone }) => onChange(toldOf(object), gone),
       onTrouble: (trouble) => trouble !== undefined && onFault(trouble),
       onFault,
     });
-  }
-
-  #scope() {
-    const { namespace, installation } = this.#place;
-    return { namespace, labelSelector: `${INSTALLATION}=${labelValue(installation)}` };
   }
 
   #named(name: string) {
@@ -117,10 +111,7 @@ export class LeaseStore {
         name,
         namespace: this.#place.namespace,
         ...(version === '' ? {} : { resourceVersion: version }),
-        labels: {
-          [INSTALLATION]: labelValue(this.#place.installation),
-          'app.kubernetes.io/managed-by': 'plumbline',
-        },
+        labels: ownLabels(this.#place),
         annotations: {
           [SHARD]: shard === undefined ? `- of ${of}` : `${shard} of ${of}`,
           [DURATION]: String(duration),
@@ -181,13 +172,4 @@ function looksIn(annotations: Readonly<Record<string, string>>): ReadonlyMap<str
 function numberIn(text: string | undefined): number | undefined {
   const value = Number(text);
   return text === undefined || !Number.isFinite(value) || value < 0 ? undefined : value;
-}
-
-/** A name that labels and object names can carry; shortened by its digest where it cannot be used as it is. */
-export function labelValue(text: string): string {
-  return /^[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?$/.test(text) ? text : `x${digest(text)}`;
-}
-
-export function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

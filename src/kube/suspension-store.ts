@@ -1,7 +1,7 @@
 import type { KubeClient } from './client.ts';
 import { isClusterError } from './failure.ts';
-import { INSTALLATION, digest, labelValue } from './lease-store.ts';
-import type { LeasePlace } from './lease-store.ts';
+import { digest, ownLabels, ownPrefix } from './installation.ts';
+import type { InstallationPlace } from './installation.ts';
 import { CONFIG_MAPS } from './object.ts';
 
 /** A Sync that a person stopped; `since` in milliseconds since 1970. */
@@ -18,10 +18,10 @@ const TIMEOUT = 15_000;
 /** Suspensions, where every replica finds them: one ConfigMap, in which each Sync is a field of its own. */
 export class SuspensionStore {
   readonly #client: KubeClient;
-  readonly #place: LeasePlace;
+  readonly #place: InstallationPlace;
   readonly #call = { signal: new AbortController().signal, timeout: TIMEOUT };
 
-  constructor(client: KubeClient, place: LeasePlace) {
+  constructor(client: KubeClient, place: InstallationPlace) {
     this.#client = client;
     this.#place = place;
   }
@@ -49,18 +49,14 @@ export class SuspensionStore {
   }
 
   async #create(): Promise<void> {
-    const labels = {
-      [INSTALLATION]: labelValue(this.#place.installation),
-      'app.kubernetes.io/managed-by': 'plumbline',
-    };
-    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...this.#name(), labels } };
+    const metadata = { ...this.#name(), labels: ownLabels(this.#place) };
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
     await this.#client.create(CONFIG_MAPS, object, this.#call).catch((error: unknown) => {
       if (!isClusterError(error, 'cluster-conflict')) throw error;
     });
   }
 
   #name() {
-    const { namespace, installation } = this.#place;
-    return { namespace, name: `plumbline-${labelValue(installation)}-suspensions` };
+    return { namespace: this.#place.namespace, name: `${ownPrefix(this.#place)}-suspensions` };
   }
 }
