@@ -21,6 +21,8 @@ export interface Configuration {
   readonly problems: readonly Problem[];
   /** Folder from which relative paths count. */
   readonly baseDir: string;
+  /** Why files are not in force as they are now: what they last said in order is. Only beside custom resources; else all is refused. */
+  readonly refused?: readonly Problem[];
   /** Syncs that are custom resources and being deleted; absent where there is no cluster. */
   readonly retiring?: ReadonlyMap<string, RetiringSync>;
 }
@@ -54,14 +56,15 @@ export async function readConfiguration(path: string): Promise<Configuration> {
   };
 }
 
+export const NOTHING_CONFIGURED = { platforms: new Map(), syncs: new Map(), plugins: new Map(), problems: [] } as const;
+
 /** As `readConfiguration`; nothing is configured when there is nothing to read, as in a cluster where custom resources say all. */
 export async function readOptional(path: string): Promise<Configuration> {
   try {
     return await readConfiguration(path);
   } catch (error) {
     if (!(error instanceof ReconcilerError) || error.code !== 'configuration-missing') throw error;
-    const baseDir = dirname(resolve(path));
-    return { platforms: new Map(), syncs: new Map(), plugins: new Map(), problems: [], baseDir };
+    return { ...NOTHING_CONFIGURED, baseDir: dirname(resolve(path)) };
   }
 }
 

@@ -213,7 +213,7 @@ export class Engine implements AsyncDisposable {
       refuseEmptied(configuration, this.#configuration);
       await this.#adopt(configuration);
       log.info('configuration in force', { syncs: configuration.syncs.size, platforms: configuration.platforms.size });
-      return true;
+      return configuration.refused === undefined;
     } catch (error) {
       this.#problems = problemsOf(error);
       metrics.configurationValid(false);
@@ -236,9 +236,9 @@ export class Engine implements AsyncDisposable {
       if (fresh.has(place.key)) metrics.expectSync(sync, platform);
     }
     this.#configuration = configuration;
-    this.#problems = [...configuration.problems, ...this.roster.problems];
+    this.#problems = [...(configuration.refused ?? []), ...configuration.problems, ...this.roster.problems];
     this.#loadedAt = timers.now();
-    metrics.configurationValid(true);
+    metrics.configurationValid(configuration.refused === undefined);
     this.showSuspensions();
     this.onConfigured();
     if (!this.#worker.following) return;

@@ -16,9 +16,10 @@ import { Seal } from '../secrets/seal.ts';
 import { SecretStore } from '../secrets/store.ts';
 import { ClusterState } from './cluster/cluster.ts';
 import type { ClusterSettings } from './cluster/cluster.ts';
-import { readConfiguration, readOptional } from './configuration.ts';
+import { readConfiguration } from './configuration.ts';
 import { Engine } from './engine.ts';
 import { LocalOperations } from './local-operations.ts';
+import { OptionalFiles } from './optional-files.ts';
 import { DAEMON_FILE } from './remote-api.ts';
 import { SharedState } from './shared-state.ts';
 import { Shards } from './shards.ts';
@@ -136,6 +137,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
     const parts = { ...options.cluster, environment, version, drivers, log, timers };
     cluster = opened.use(await ClusterState.open(parts));
   }
+  const files = new OptionalFiles(options.configPath, log);
   const engine = opened.use(
     await Engine.open({
       ...shared,
@@ -150,7 +152,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
       installation,
       load: async () => {
         if (cluster === undefined) return readConfiguration(options.configPath);
-        return cluster.configuration(await readOptional(options.configPath), ledger.scopes());
+        return cluster.configuration(await files.read(), ledger.scopes());
       },
       ...(cluster === undefined ? {} : { customResources: cluster.customResources, isReadyElsewhere: cluster.isReady }),
       driverNamed: options.driverNamed ?? driverNamed,
