@@ -1,11 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { KubeClient } from './client.ts';
+import { isClusterError } from './failure.ts';
 import { EVENTS, apiVersionOf } from './object.ts';
 import type { KubeObject } from './object.ts';
 
 /** Longest note that the API server takes. */
 const LONGEST_NOTE = 1024;
-/** Milliseconds within which the same is not told again. */
+/** Milliseconds within which the same is not told again: as long as the API server keeps an Event, unless it was told otherwise. */
 const WINDOW = 3_600_000;
 /** Sayings that are remembered, and events that wait while the API server is away. */
 const REMEMBERED = 5_000;
@@ -34,8 +35,8 @@ export interface EventRecorderParts {
 }
 
 /**
- * Writes Events. The same about the same object is written once an hour, and one object has a budget: an object that goes wrong again and
- * again does not fill etcd. Telling never waits and never throws.
+ * Writes Events. The same about the same object is written once for as long as the Event is there, by whichever replica: its name follows from what it
+ * says. One object has a budget: an object that goes wrong again and again does not fill etcd. Telling never waits and never throws.
  */
 export class EventRecorder implements AsyncDisposable {
   readonly #parts: EventRecorderParts;
@@ -62,7 +63,7 @@ export class EventRecorder implements AsyncDisposable {
     this.#told.delete(what);
     this.#told.set(what, now);
     trim(this.#told);
-    this.#waiting.push(eventOf(about, telling, { now, instance: this.#parts.instance }));
+    this.#waiting.push(eventOf(about, telling, { now, what, instance: this.#parts.instance }));
     if (this.#waiting.length > WAITING) this.#waiting.shift();
     if (!this.#busy) this.#sending = this.#send();
   }
@@ -95,7 +96,8 @@ export class EventRecorder implements AsyncDisposable {
       try {
         await client.create(EVENTS, event, { signal: this.#ended.signal, timeout: 10_000 });
       } catch (error) {
-        onFault(error);
+        // It stands there already, told by another replica or by this one before it was started anew.
+        if (!isClusterError(error, 'cluster-conflict')) onFault(error);
       }
     }
     this.#busy = false;
@@ -112,12 +114,12 @@ function trim(map: Map<string, unknown>): void {
 function eventOf(
   { apiVersion, kind, metadata: { name, namespace = 'default', uid, resourceVersion } }: KubeObject,
   { type, reason, action, note }: KubeTelling,
-  { now, instance }: { readonly now: number; readonly instance: string },
+  { now, what, instance }: { readonly now: number; readonly what: string; readonly instance: string },
 ): KubeObject {
   return {
     apiVersion: apiVersionOf(EVENTS),
     kind: EVENTS.kind,
-    metadata: { name: `${name.slice(0, 200)}.${randomUUID()}`, namespace },
+    metadata: { name: `${name.slice(0, 200)}.${what.slice(0, 32)}`, namespace },
     // Six digits: the server refuses fewer.
     eventTime: new Date(now).toISOString().replace('Z', '000Z'),
     type,

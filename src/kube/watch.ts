@@ -6,8 +6,9 @@ import { nameOf, pathOf, withoutManagedFields } from './object.ts';
 import type { KubeObject, Resource } from './object.ts';
 import { retryPause } from './pause.ts';
 
-/** Seconds after which the server ends a watch, from and to: what connection was lost unnoticed is noticed then. */
+/** Seconds after which the server ends a watch, from and to; and after which it is taken for dead when it has not: nobody tells of a connection that was lost silently. */
 const LIFE = { from: 240, to: 300 } as const;
+const OVERDUE = 10;
 /** Milliseconds that a watch must have lived for its end not to count as a failure. */
 const SOUND = 5_000;
 
@@ -27,6 +28,8 @@ export interface WatchOptions {
   /** Watching is disturbed; undefined when it goes on. Told on change only. */
   readonly onTrouble?: (trouble: ReconcilerError | undefined) => void;
   readonly onFault: (error: unknown) => void;
+  /** Seconds after which the server is asked to end each watch, from and to. Default 240 to 300. */
+  readonly life?: { readonly from: number; readonly to: number };
 }
 
 export interface ObjectChange {
@@ -94,19 +97,22 @@ export class ObjectWatch implements AsyncDisposable {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const { client, resource } = this.#options;
+    const { client, resource, life = LIFE } = this.#options;
     if (this.#resourceVersion === undefined) await this.#list(signal);
     const begun = performance.now();
+    const seconds = Math.round(life.from + Math.random() * (life.to - life.from));
+    const overdue = AbortSignal.timeout((seconds + OVERDUE) * 1000);
     const stream = await client.watch(
       resource,
-      { ...this.#scope(), signal },
-      {
-        resourceVersion: this.#resourceVersion ?? '',
-        seconds: Math.round(LIFE.from + Math.random() * (LIFE.to - LIFE.from)),
-      },
+      { ...this.#scope(), signal: AbortSignal.any([signal, overdue]) },
+      { resourceVersion: this.#resourceVersion ?? '', seconds },
     );
     this.#calm();
-    await this.#consume(stream);
+    try {
+      await this.#consume(stream);
+    } catch (error) {
+      if (signal.aborted || !overdue.aborted) throw error;
+    }
     if (performance.now() - begun > SOUND) {
       this.#failures = 0;
       return;

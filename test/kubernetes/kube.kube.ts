@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { expect } from 'chai';
 import { KubeClient } from '../../src/kube/client.ts';
 import { EventRecorder } from '../../src/kube/events.ts';
@@ -11,6 +10,7 @@ import type { KubeObject } from '../../src/kube/object.ts';
 import { ObjectWatch } from '../../src/kube/watch.ts';
 import type { ObjectChange } from '../../src/kube/watch.ts';
 import { ReconcilerError } from '../../src/errors.ts';
+import { startApiProxy } from './api-proxy.ts';
 import { startCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { eventually } from './eventually.ts';
@@ -169,7 +169,7 @@ describe('the Kubernetes client', () => {
 
     it('lists anew after 410, and tells what was deleted meanwhile', async () => {
       await client.apply(CONFIG_MAPS, configMap('lost'), { signal });
-      const server = await oldVersions(cluster);
+      await using server = await startApiProxy(cluster);
       await using through = await open(server.kubeconfig);
       await using watched = watch(through);
       await watched.listed;
@@ -177,11 +177,60 @@ describe('the Kubernetes client', () => {
       server.expire();
       await client.delete(CONFIG_MAPS, { namespace: 'default', name: 'lost' }, { signal });
       await eventually(() => expect(seen).to.include('-lost'));
-      await server[Symbol.asyncDispose]();
+    });
+
+    it('reads its credentials anew when its token has expired, and goes on from where it was', async () => {
+      await using server = await startApiProxy(cluster);
+      const [, token = ''] = /"token":"([^"]+)"/.exec(readFileSync(server.kubeconfig, 'utf8')) ?? [];
+      await using through = await open(server.kubeconfig);
+      await using watched = watch(through);
+      await watched.listed;
+      server.accept('renewed');
+      await client.apply(CONFIG_MAPS, configMap('while-expired'), { signal });
+      await eventually(() => expect(watched.sound, 'it is told that it cannot be watched').to.equal(false));
+      const before = seen.length;
+      server.accept(token);
+      await eventually(() => expect(seen.slice(before)).to.include('+while-expired'));
+      expect(seen.slice(before), 'what was known is not told again').to.deep.equal(['+while-expired']);
+      await eventually(() => expect(watched.sound).to.equal(true));
+    });
+
+    it('puts together what a slow network hands on byte by byte', async () => {
+      await using server = await startApiProxy(cluster);
+      await using through = await open(server.kubeconfig);
+      await using watched = watch(through);
+      await watched.listed;
+      server.slow(5, 1);
+      // Letters of two, three and four bytes: each is torn somewhere.
+      const text = 'ä€😀'.repeat(40);
+      await client.apply(CONFIG_MAPS, configMap('slow', { text }), { signal });
+      await client.apply(CONFIG_MAPS, configMap('slow-too', { text }), { signal });
+      await eventually(() => expect(seen).to.include.members(['+slow', '+slow-too']));
+      expect(watched.objects.get('default/slow-too')?.['data']).to.deep.equal({ text });
+      expect(faults).to.deep.equal([]);
+    });
+
+    it('is opened anew when its connection is dead and nobody has told', async () => {
+      await using server = await startApiProxy(cluster);
+      await using through = await open(server.kubeconfig);
+      await using watched = new ObjectWatch({
+        client: through,
+        resource: CONFIG_MAPS,
+        namespace: 'default',
+        life: { from: 2, to: 3 },
+        onChange: ({ object }) => seen.push(object.metadata.name),
+        onFault: (error) => faults.push(error),
+      });
+      await watched.listed;
+      await client.apply(CONFIG_MAPS, configMap('heard'), { signal });
+      await eventually(() => expect(seen).to.include('heard'));
+      server.deafen();
+      await client.apply(CONFIG_MAPS, configMap('unheard'), { signal });
+      await eventually(() => expect(seen).to.include('unheard'));
     });
   });
 
-  it('writes Events that describe shows, the same one once', async () => {
+  it('writes Events that describe shows, the same one once, whoever tells it', async () => {
     const about = await client.apply(CONFIG_MAPS, configMap('told'), { signal });
     const recorder = new EventRecorder({
       client,
@@ -198,6 +247,14 @@ describe('the Kubernetes client', () => {
     recorder.tell(about, telling);
     recorder.tell(about, telling);
     await recorder.flushed();
+    await using another = new EventRecorder({
+      client,
+      instance: 'another',
+      now: Date.now,
+      onFault: (error) => expect.fail(String(error)),
+    });
+    another.tell(about, telling);
+    await another.flushed();
     const described = await cluster.kubectl(['get', 'events.events.k8s.io', '-o', 'json']);
     const { items } = JSON.parse(described) as { items: { regarding: { name: string }; note: string }[] };
     expect(items.filter(({ regarding }) => regarding.name === 'told').map(({ note }) => note)).to.deep.equal([
@@ -206,62 +263,3 @@ describe('the Kubernetes client', () => {
     await recorder[Symbol.asyncDispose]();
   });
 });
-
-/** A proxy in front of the API server that answers watches with 410 once it has been told to. */
-async function oldVersions(cluster: Cluster) {
-  const { createServer, request } = await import('node:https');
-  const key = await selfSigned(cluster);
-  let expired = false;
-  const sockets = new Set<import('node:stream').Duplex>();
-  const server = createServer(key, (incoming, outgoing) => {
-    if (expired && incoming.url?.includes('watch=true') === true && !incoming.url.includes('seen=')) {
-      expired = false;
-      outgoing.writeHead(410, { 'content-type': 'application/json' });
-      outgoing.end(
-        JSON.stringify({ kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' }),
-      );
-      return;
-    }
-    const target = new URL(incoming.url ?? '/', cluster.url);
-    const on = request(target, {
-      method: incoming.method ?? 'GET',
-      headers: incoming.headers,
-      rejectUnauthorized: false,
-    });
-    on.on('response', (response) => {
-      outgoing.writeHead(response.statusCode ?? 500, response.headers);
-      response.pipe(outgoing);
-    });
-    on.on('error', () => outgoing.destroy());
-    outgoing.on('close', () => on.destroy());
-    incoming.pipe(on);
-  });
-  server.on('connection', (socket) => sockets.add(socket));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as import('node:net').AddressInfo;
-  const kubeconfig = `${cluster.kubeconfig}.proxied`;
-  const text = readFileSync(cluster.kubeconfig, 'utf8')
-    .replace(cluster.url, `https://127.0.0.1:${port}`)
-    .replace(/"certificate-authority-data":"[^"]+"/, '"insecure-skip-tls-verify":true');
-  writeFileSync(kubeconfig, text);
-  return {
-    kubeconfig,
-    expire: () => {
-      expired = true;
-      for (const socket of sockets) socket.destroy();
-    },
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((done) => server.close(done));
-    },
-  };
-}
-
-async function selfSigned(cluster: Cluster): Promise<{ key: string; cert: string }> {
-  const folder = `${cluster.kubeconfig.slice(0, cluster.kubeconfig.lastIndexOf('/'))}/pki`;
-  return {
-    key: readFileSync(`${folder}/apiserver.key`, 'utf8'),
-    cert: readFileSync(`${folder}/apiserver.crt`, 'utf8'),
-  };
-}
