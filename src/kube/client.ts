@@ -155,9 +155,9 @@ export class KubeClient implements AsyncDisposable {
     return this.#apply(pathOf(resource, name, 'status'), object, options);
   }
 
-  /** RFC 7396: given fields are set, null removes one. */
-  async merge(resource: Resource, name: KubeName, patch: unknown, options: CallOptions): Promise<KubeObject> {
-    const path = pathOf(resource, name);
+  /** RFC 7396: given fields are set, null removes one. Of `status` alone where `patch` is about that. */
+  async merge(resource: Resource, name: KubeName, patch: object, options: CallOptions): Promise<KubeObject> {
+    const path = pathOf(resource, name, 'status' in patch ? 'status' : undefined);
     return this.#object({ ...options, ...WRITE, method: 'PATCH', path, body: patch, contentType: MERGE });
   }
 

@@ -25,7 +25,7 @@ export function ownPrefix({ installation }: InstallationPlace): string {
 }
 
 /** A name that labels and object names can carry; shortened by its digest where it cannot be used as it is. */
-function labelValue(text: string): string {
+export function labelValue(text: string): string {
   return /^[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?$/.test(text) ? text : `x${digest(text)}`;
 }
 

@@ -14,6 +14,8 @@ const GROUP = 'plumbline.dev';
 export const PERMISSIONS: {
   /** In the namespaces that are watched, or in the whole cluster. */
   readonly watched: readonly PolicyRule[];
+  /** In those, too, where Syncs may show what they own as mirrors: these kinds are otherwise written by others. */
+  readonly mirrors: readonly PolicyRule[];
   /**
    * In the namespaces whose Secrets may be used. With `get` alone a Secret is read at each pass that needs it; with `list` and `watch`
    * it is followed, and nothing is asked at rest.
@@ -32,6 +34,21 @@ export const PERMISSIONS: {
     { apiGroups: [GROUP], resources: ['*/status'], verbs: ['patch'] },
     { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] },
+  ],
+  mirrors: [
+    {
+      apiGroups: [GROUP],
+      resources: [
+        'applications',
+        'accessroles',
+        'integrations',
+        'workflows',
+        'accessgrants',
+        'webhooks',
+        'servicelevels',
+      ],
+      verbs: ['create', 'patch', 'delete'],
+    },
   ],
   secrets: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'watch'] }],
   own: [

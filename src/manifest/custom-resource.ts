@@ -1,5 +1,6 @@
 import { jsonSchema } from './json-schema.ts';
 import type { JsonObject } from './manifest.ts';
+import { MIRROR_NAME, MIRROR_SCHEMA, mirrorRules } from './mirror.ts';
 import { isObject, valueAt } from './pointer.ts';
 import { resourceOf } from './resources.ts';
 import { CONFIGURATION_SCHEMAS, SCHEMAS } from './schemas.ts';
@@ -115,7 +116,9 @@ function schemaOf(kind: AnyKind, authFields: readonly string[]): JsonObject {
   const spec = valueAt(schema, ['properties', 'spec']);
   const described = isObject(spec) ? spec : {};
   const required = schema['required'];
-  const name = {
+  const needsSpec = Array.isArray(required) && required.includes('spec');
+  const isDesired = !(kind in CONFIGURATION_SCHEMAS);
+  const label = {
     type: 'string',
     maxLength: 63,
     pattern: NAME_PATTERN.source,
@@ -127,11 +130,12 @@ function schemaOf(kind: AnyKind, authFields: readonly string[]): JsonObject {
     properties: {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
-      metadata: { type: 'object', properties: { name } },
+      metadata: { type: 'object', properties: { name: isDesired ? MIRROR_NAME : label } },
       spec: structural(described, { 'spec.auth': authFields }, 'spec'),
+      ...(isDesired ? { mirror: MIRROR_SCHEMA } : {}),
       status: statusSchema(kind),
     },
-    ...(Array.isArray(required) && required.includes('spec') ? { required: ['spec'] } : {}),
+    ...(isDesired ? { 'x-kubernetes-validations': mirrorRules(needsSpec) } : needsSpec ? { required: ['spec'] } : {}),
   };
 }
 

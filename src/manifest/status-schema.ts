@@ -23,7 +23,7 @@ const CONDITIONS: JsonObject = {
     type: 'object',
     required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
     properties: {
-      type: text(63, 'Ready, Reconciling or Stalled.'),
+      type: text(63, 'Ready, Reconciling or Stalled; of a Sync with spec.mirror also Mirrored.'),
       status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
       reason: text(128, 'One word, for programs.'),
       message: text(32_768, 'What is the case, and what to do.'),

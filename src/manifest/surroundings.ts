@@ -15,6 +15,7 @@ interface Place {
 const ONLY_IN_CLUSTER: readonly Place[] = [
   place('Sync', 'spec.source.cluster', 'Use git or folder, or make the Sync a custom resource.'),
   place('Sync', 'spec.platformNamespace', 'Remove it: Platforms in files have no namespace.'),
+  place('Sync', 'spec.mirror', 'Remove it, or make the Sync a custom resource.'),
   place('Sync', 'spec.secrets.names', 'Use spec.secrets.env or spec.secrets.dir.'),
   place('Platform', 'spec.allowedNamespaces', 'Remove it: Syncs in files have no namespace.'),
 ];
@@ -45,8 +46,14 @@ export function outOfPlace(kind: ConfigurationKind, document: JsonValue, surroun
       remedy,
     });
   }
+  if (valueAt(document, ['spec', 'source', 'cluster']) !== undefined && valueAt(document, MIRROR) !== undefined) {
+    const remedy = 'Remove it: each custom resource of source.cluster has a status of its own.';
+    flaws.push({ path: MIRROR, message: 'spec.mirror has no meaning beside spec.source.cluster.', remedy });
+  }
   return [...flaws, ...foreignReferences(document, surroundings, [])];
 }
+
+const MIRROR = ['spec', 'mirror'];
 
 function foreignReferences(value: JsonValue, surroundings: Surroundings, path: readonly string[]): readonly Flaw[] {
   if (Array.isArray(value)) {

@@ -113,6 +113,24 @@ const Drift = z.enum(['revert', 'report'], {
       : refusal('is neither revert nor report', 'Write revert or report.'),
 });
 
+const Mirror = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(false)
+      .describe('Whether what it owns is shown in a cluster, as objects that "kubectl get" lists with how they stand.'),
+    maxObjects: z
+      .int()
+      .min(1)
+      .max(5000)
+      .default(500)
+      .describe('Most objects shown of one Platform; those that are not as they are meant come first.'),
+  })
+  .prefault({})
+  .describe(
+    'Mirrors of what it owns, in its namespace of a cluster; only of a Sync that is a custom resource and reads git.',
+  );
+
 /** This source, onto that platform (or the platforms a selector names), on these terms. */
 export const Sync = z.strictObject({
   apiVersion: ApiVersion,
@@ -197,6 +215,7 @@ export const Sync = z.strictObject({
         .describe('Syncs whose objects manifests of this source may refer to (${ref:…}); none but its own by default.'),
       previousNames: z.array(Name).prefault([]).describe('Names this Sync had before; it still owns what they owned.'),
       suspend: z.boolean().default(false).describe('Whether passes are stopped.'),
+      mirror: Mirror,
     }),
     ['platform', 'platformSelector'],
   ).describe('The terms.'),

@@ -8,7 +8,7 @@ import { byPath } from './refused.ts';
 import type { Commit, Snapshot, Source, SourceFile } from './source.ts';
 
 /** What marks an object that tells how something stands, and says nothing of how it should. */
-const MIRROR_LABEL = 'plumbline.dev/mirrored-by';
+export const MIRROR_LABEL = 'plumbline.dev/mirrored-by';
 /** Names that the object had before; what `metadata.renamedFrom` is in a file. */
 const RENAMED_FROM = 'plumbline.dev/renamed-from';
 const DEFINITION = 'definition.json';
@@ -116,13 +116,17 @@ export class ClusterSource implements Source {
   }
 }
 
-/** Whether an object is desired state of a Sync in this namespace. One that is being deleted is not any more. */
+/**
+ * Whether an object is desired state of a Sync in this namespace. One that is being deleted is not any more; nor is a mirror, which is known by
+ * the dots of its name when its label was taken off.
+ */
 export function isSelected(
   { metadata }: KubeObject,
   namespace: string,
   labels: Readonly<Record<string, string>>,
 ): boolean {
   if (metadata.namespace !== namespace || metadata.deletionTimestamp !== undefined) return false;
+  if (metadata.name.includes('.')) return false;
   const own = metadata.labels ?? {};
   return own[MIRROR_LABEL] === undefined && Object.entries(labels).every(([name, value]) => own[name] === value);
 }

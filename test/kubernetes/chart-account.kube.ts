@@ -9,7 +9,7 @@ import type { Cluster } from './cluster.ts';
 
 const HOME = 'home';
 const FILES = { 'customResources.enabled': false };
-const { watched, secrets, own } = PERMISSIONS;
+const { watched, secrets, own, mirrors } = PERMISSIONS;
 
 describe("the chart's ServiceAccount", function () {
   this.timeout(300_000);
@@ -74,6 +74,15 @@ describe("the chart's ServiceAccount", function () {
     await install({});
     expect(await granted(HOME)).to.have.members(spread([...watched, ...secrets, ...own]));
     expect(await granted('team')).to.have.members(spread([...watched, ...secrets]));
+  });
+
+  it('may write mirrors where they are switched on, and nowhere else', async () => {
+    await install({ 'customResources.mirrors': true });
+    expect(await granted('team')).to.have.members(spread([...watched, ...mirrors, ...secrets]));
+    await install({ 'customResources.mirrors': true, 'customResources.namespace': 'team' });
+    expect(await granted('team')).to.have.members(spread([...watched, ...mirrors, ...secrets]));
+    expect(await granted('other')).to.deep.equal([]);
+    expect(await granted(HOME)).to.have.members(spread(own));
   });
 
   it('is kept to the namespace that is named, and to the Secrets of those that are named for them', async () => {

@@ -46,6 +46,7 @@ const SWITCHES: readonly (readonly Values[])[] = [
     { 'customResources.namespace': 'other', 'rbac.secretNamespaces': ['other'] },
     { 'rbac.secretNamespaces': ['restricted'] },
     { 'rbac.create': false },
+    { 'customResources.mirrors': true },
     { 'leases.shards': 0 },
     { 'leases.duration': '1m', 'leases.retry': '500ms' },
     { replicas: 2 },
@@ -331,6 +332,7 @@ describe('the chart, rendered', () => {
       'Set leases.shards to the number of replicas',
     );
     expect(await refusal({ ...FILES, 'customResources.namespace': 'x' })).to.include('no custom resources count');
+    expect(await refusal({ ...FILES, 'customResources.mirrors': true })).to.include('mirrors are custom resources');
     expect(await refusal({ 'ingress.enabled': true })).to.include('ingress.hosts={plumbline.example.com}');
   });
 

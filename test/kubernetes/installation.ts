@@ -34,11 +34,11 @@ export class Installation {
     this.#dir = dir;
   }
 
-  static async create(cluster: Cluster): Promise<Installation> {
+  static async create(cluster: Cluster, { mirrors = false } = {}): Promise<Installation> {
     await installDefinitions(cluster);
     await cluster.kubectl(['create', 'namespace', HOME]);
     await cluster.kubectl(['create', 'serviceaccount', 'plumbline', '-n', HOME]);
-    await grantPermissions(cluster, { namespace: HOME, name: 'plumbline' });
+    await grantPermissions(cluster, { namespace: HOME, name: 'plumbline', mirrors });
     const kubeconfig = await cluster.kubeconfigOf({ namespace: HOME, name: 'plumbline' });
     return new Installation(kubeconfig, await mkdtemp(join(tmpdir(), 'plumbline-cluster-daemon-')));
   }
@@ -47,9 +47,14 @@ export class Installation {
     return this.#log;
   }
 
+  /** Its configuration file, which there is none of at first. */
+  get configPath(): string {
+    return join(this.#dir, 'plumbline.yaml');
+  }
+
   start(options: Partial<DaemonOptions> = {}): Promise<Daemon> {
     return startDaemon({
-      configPath: join(this.#dir, 'plumbline.yaml'),
+      configPath: this.configPath,
       stateDir: join(this.#dir, 'state'),
       installation: 'test',
       version: '0.0.0',

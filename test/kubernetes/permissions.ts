@@ -4,10 +4,14 @@ import type { Cluster } from './cluster.ts';
 /** Grants a ServiceAccount what the daemon declares that it needs: in the whole cluster, and in its own namespace. */
 export async function grantPermissions(
   cluster: Cluster,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
+  {
+    namespace,
+    name,
+    mirrors = false,
+  }: { readonly namespace: string; readonly name: string; readonly mirrors?: boolean },
 ): Promise<void> {
   const api = 'rbac.authorization.k8s.io';
-  const { watched, secrets, own } = PERMISSIONS;
+  const { watched, secrets, own, ...rest } = PERMISSIONS;
   const grant = (scope: 'ClusterRole' | 'Role', rules: readonly unknown[]): readonly unknown[] => {
     const metadata = { name: `plumbline-${name}`, ...(scope === 'Role' ? { namespace } : {}) };
     return [
@@ -21,6 +25,9 @@ export async function grantPermissions(
       },
     ];
   };
-  const items = [...grant('ClusterRole', [...watched, ...secrets]), ...grant('Role', own)];
+  const items = [
+    ...grant('ClusterRole', [...watched, ...secrets, ...(mirrors ? rest.mirrors : [])]),
+    ...grant('Role', own),
+  ];
   await cluster.kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
 }

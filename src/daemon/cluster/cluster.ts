@@ -1,4 +1,3 @@
-import type { Problem } from '../../errors.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { Collections } from '../../kube/collections.ts';
 import type { ClusterOptions } from '../../kube/connection.ts';
@@ -16,7 +15,7 @@ import type { ConfigurationKind } from '../../manifest/schemas.ts';
 import type { Sync } from '../../manifest/sync.ts';
 import type { Log } from '../../report/log.ts';
 import type { ReadClusterSecret } from '../../secrets/secrets.ts';
-import { ClusterSource, isSelected } from '../../source/cluster.ts';
+import { ClusterSource, isSelected, MIRROR_LABEL } from '../../source/cluster.ts';
 import type { Configuration } from '../configuration.ts';
 import type { CustomResources } from '../sources.ts';
 import type { Timers } from '../timers.ts';
@@ -87,7 +86,13 @@ export class ClusterState implements AsyncDisposable {
         for (const listener of this.#mapListeners) if (listener.namespace === namespace) listener.call();
       },
     });
-    this.#collections = new Collections({ client, resources: KINDS.map(resourceOf), ...where, onFault });
+    this.#collections = new Collections({
+      client,
+      resources: KINDS.map(resourceOf),
+      labelSelector: `!${MIRROR_LABEL}`,
+      ...where,
+      onFault,
+    });
   }
 
   /**
@@ -102,6 +107,11 @@ export class ClusterState implements AsyncDisposable {
 
   objects(kind: ConfigurationKind): ReadonlyMap<string, KubeObject> {
     return this.#watches.get(kind)?.objects ?? new Map();
+  }
+
+  /** The one namespace that is watched; all when undefined. */
+  get watched(): string | undefined {
+    return this.#parts.watchNamespace;
   }
 
   /** What the objects amount to, as of the last `configuration`. */
@@ -143,13 +153,11 @@ export class ClusterState implements AsyncDisposable {
         platforms.has(platform) || !retiring.has(sync) ? undefined : this.#judge.formerPlatform(platform);
       if (document !== undefined) former.set(platform, document);
     }
-    const problems: Problem[] = [...files.problems];
     return {
+      ...files,
       platforms: new Map([...files.platforms, ...former, ...platforms]),
       syncs: new Map([...files.syncs, ...syncs]),
       plugins: new Map([...files.plugins, ...plugins]),
-      problems,
-      baseDir: files.baseDir,
       retiring: leaving,
     };
   }

@@ -2,7 +2,7 @@ import type { KubeObject } from '../../kube/object.ts';
 
 /** A condition as it stands in an object's status. */
 export interface ObjectCondition {
-  readonly type: 'Ready' | 'Reconciling' | 'Stalled';
+  readonly type: 'Ready' | 'Reconciling' | 'Stalled' | 'Mirrored';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
@@ -17,20 +17,30 @@ export interface Stand {
   readonly message: string;
 }
 
+/** What is said of an object beside how it stands. */
+export interface Said extends Pick<ObjectCondition, 'status' | 'reason' | 'message'> {
+  readonly type: 'Mirrored';
+}
+
 const LONGEST = 32_768;
 
 /**
  * The conditions of an object as kstatus reads them: `Ready` always, `Reconciling` and `Stalled` while they hold. A time changes only with its
- * condition.
+ * condition. `said`: what stands there as well.
  */
 export function conditionsOf(
   object: KubeObject,
-  { state, reason, message }: Stand,
+  { state, ...why }: Stand,
   now: number,
+  said?: Said,
 ): readonly ObjectCondition[] {
   const before = statusOf(object).conditions ?? [];
   const { generation } = object.metadata;
-  const condition = (type: ObjectCondition['type'], status: ObjectCondition['status']): ObjectCondition => {
+  const condition = (
+    type: ObjectCondition['type'],
+    status: ObjectCondition['status'],
+    { reason, message }: Pick<ObjectCondition, 'reason' | 'message'> = why,
+  ): ObjectCondition => {
     const last = before.find((one) => one.type === type);
     const lastTransitionTime = last?.status === status ? last.lastTransitionTime : new Date(now).toISOString();
     const text = message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message;
@@ -48,6 +58,7 @@ export function conditionsOf(
     condition('Ready', ready),
     ...(state === 'going-on' || state === 'unknown' ? [condition('Reconciling', 'True')] : []),
     ...(state === 'stalled' ? [condition('Stalled', 'True')] : []),
+    ...(said === undefined ? [] : [condition(said.type, said.status, said)]),
   ];
 }
 

@@ -14,6 +14,7 @@ import { DesiredStatuses } from './desired-status.ts';
 import { Deletions } from './deletions.ts';
 import { Elsewhere, tellsNews } from './elsewhere.ts';
 import { anchorOf } from './authorship.ts';
+import { Mirrors } from './mirrors.ts';
 import { localOf, nameIn } from './names.ts';
 import { ObjectStatuses } from './object-statuses.ts';
 import { PlatformHealth } from './platform-health.ts';
@@ -40,6 +41,7 @@ export class Controller implements AsyncDisposable {
   readonly #statuses: ObjectStatuses;
   readonly #desired: DesiredStatuses;
   readonly #deletions: Deletions;
+  readonly #mirrors: Mirrors;
   readonly #ended = new AbortController();
   /** Platforms that are this replica's, as far as was acted upon. */
   #held: ReadonlySet<string> = new Set();
@@ -71,6 +73,14 @@ export class Controller implements AsyncDisposable {
     });
     this.#health = new PlatformHealth(engine.platforms, this.#ended.signal);
     const elsewhere = new Elsewhere(state, engine);
+    this.#mirrors = new Mirrors({
+      state,
+      engine,
+      onChange: (sync) => {
+        const object = this.#syncObject(sync);
+        if (object !== undefined) this.#statuses.tellSync(object);
+      },
+    });
     this.#statuses = new ObjectStatuses({
       state,
       engine,
@@ -78,6 +88,7 @@ export class Controller implements AsyncDisposable {
       writer: this.#writer,
       recorder: this.#recorder,
       health: this.#health,
+      mirrors: this.#mirrors,
     });
     this.#deletions = new Deletions({
       state,
@@ -93,12 +104,15 @@ export class Controller implements AsyncDisposable {
 
   /** Begins to follow the cluster; what stands is put in force and told. */
   start(): void {
-    const { secrets } = this.#engine.parts;
+    const { secrets, log } = this.#engine.parts;
     this.#state.onChange = (change) => this.#changed(change);
     this.#engine.onReported = (target, report) => this.#reported(target, report);
     this.#engine.reporter.onTold = (scope, events) => this.#tell(scope, events, (text) => secrets.redact(text));
     this.#engine.onHeldChanged = () => this.#soon();
     for (const object of this.#state.objects('Sync').values()) this.#request(object);
+    void this.#mirrors
+      .start(this.#ended.signal)
+      .catch((error: unknown) => log.warn('mirrors not looked for', { error }));
     this.#soon();
   }
 
@@ -111,6 +125,7 @@ export class Controller implements AsyncDisposable {
     await this.#working;
     await this.#recorder[Symbol.asyncDispose]();
     await this.#writer[Symbol.asyncDispose]();
+    await this.#mirrors[Symbol.asyncDispose]();
   }
 
   #changed(change: ClusterChange): void {
@@ -195,6 +210,7 @@ export class Controller implements AsyncDisposable {
     this.#askTaken();
     for (const name of before.keys()) if (platforms.get(name) === undefined) this.#health.forget(name);
     await this.#deletions.hold();
+    this.#mirrors.sweep();
     this.#statuses.tellAll();
     await this.#deletions.release();
   }
@@ -224,6 +240,7 @@ export class Controller implements AsyncDisposable {
       const requested = this.#requested.get(target.sync);
       if (requested !== undefined) this.#statuses.handled(target.sync, requested);
       this.#requested.delete(target.sync);
+      this.#mirrors.tell(target, report);
       this.#statuses.tellSync(object);
       const sync = this.#engine.roster.syncNamed(target.sync);
       if (sync?.spec.source.cluster !== undefined) this.#desired.tell(namespace, sync, report);

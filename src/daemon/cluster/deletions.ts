@@ -15,7 +15,7 @@ const AGAIN = { changed: 300, failed: 10_000 } as const;
  * Milliseconds that the deletion of a Sync waits for a platform that is down. Then the object goes: a namespace must not be held for ever by
  * a machine that is gone. What was owned is tried on for as long as the Platform is configured.
  */
-const PATIENCE = 600_000;
+export const PATIENCE = 600_000;
 
 export interface DeletionsParts {
   readonly state: ClusterState;

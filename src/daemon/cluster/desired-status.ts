@@ -1,9 +1,9 @@
+import type { Problem } from '../../errors.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { KINDS } from '../../manifest/manifest.ts';
 import { namespaceOf } from '../../manifest/cluster-name.ts';
 import type { Sync } from '../../manifest/sync.ts';
 import { resourceOf } from '../../manifest/resources.ts';
-import { messageOf } from '../../errors.ts';
 import type { PassReport } from '../../report/pass-report.ts';
 import type { Engine } from '../engine.ts';
 import type { ClusterState } from './cluster.ts';
@@ -11,6 +11,7 @@ import { conditionsOf, statusOf } from './conditions.ts';
 import type { Stand } from './conditions.ts';
 import type { StatusWriter } from './status-writer.ts';
 import { isSelected, objectAt } from '../../source/cluster.ts';
+import { standsOf } from './stands.ts';
 
 const AS_MEANT: Stand = {
   state: 'ready',
@@ -43,7 +44,7 @@ export class DesiredStatuses {
       .map(({ platform }) => platform)
       .toSorted();
     if (first !== report.platform) return;
-    const stands = standsOf(report);
+    const stands = standsOf(report, aboutObject);
     const complete = report.plan !== undefined && report.error === undefined;
     const before = engine.roster
       .cluster()
@@ -91,28 +92,8 @@ function applies({ metadata, spec: { source, select } }: Sync, object: KubeObjec
   return kinds.includes(object.kind) && isSelected(object, namespace, source.cluster?.matchLabels ?? {});
 }
 
-/** What is not as it is meant, by key: problems before failures, failures before what is withheld. */
-function standsOf({ problems, plan, outcomes }: PassReport): ReadonlyMap<string, Stand> {
-  const stands = new Map<string, Stand>();
-  for (const { change, because, remedy, code } of plan?.withheld ?? []) {
-    const reason = code.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    stands.set(change.key, { state: 'going-on', reason, message: `${because} ${remedy}` });
-  }
-  for (const outcome of outcomes) {
-    const { key } = outcome.change;
-    if (outcome.status === 'failed') {
-      const { error } = outcome;
-      const message = `${messageOf(error)} ${error.remedy ?? ''}`.trim();
-      stands.set(key, { state: error.retry === 'never' ? 'stalled' : 'going-on', reason: 'ChangeFailed', message });
-    } else if (outcome.status === 'skipped') {
-      stands.set(key, { state: 'going-on', reason: 'Skipped', message: outcome.because });
-    }
-  }
-  for (const { origin, message, remedy, severity, key } of problems) {
-    const place = objectAt(origin.file);
-    const about = place === undefined ? key : `${place.kind}/${place.name}`;
-    if (severity !== 'error' || about === undefined) continue;
-    stands.set(about, { state: 'stalled', reason: 'ProblemFound', message: `${message} ${remedy}` });
-  }
-  return stands;
+/** The object that a problem is about: files of this source are named after theirs. */
+function aboutObject({ origin, key }: Problem): string | undefined {
+  const place = objectAt(origin.file);
+  return place === undefined ? key : `${place.kind}/${place.name}`;
 }

@@ -9,13 +9,15 @@ import { anchorOf } from './authorship.ts';
 import { CONFIGURATION_KINDS } from './cluster.ts';
 import type { ClusterState } from './cluster.ts';
 import { conditionsOf, statusOf } from './conditions.ts';
-import type { Stand } from './conditions.ts';
+import type { Said, Stand } from './conditions.ts';
+import { PATIENCE } from './deletions.ts';
 import type { Elsewhere } from './elsewhere.ts';
+import type { Mirrors } from './mirrors.ts';
 import { localOf, nameIn } from './names.ts';
 import type { PlatformHealth } from './platform-health.ts';
 import type { StatusWriter } from './status-writer.ts';
-import { detailsOf, standOf } from './sync-status.ts';
-import type { FormerStatus } from './sync-status.ts';
+import { detailsOf, standOf, standOn } from './sync-status.ts';
+import type { FormerStatus, TargetStanding } from './sync-status.ts';
 
 export interface ObjectStatusesParts {
   readonly state: ClusterState;
@@ -24,6 +26,7 @@ export interface ObjectStatusesParts {
   readonly recorder: EventRecorder;
   readonly health: PlatformHealth;
   readonly elsewhere: Elsewhere;
+  readonly mirrors: Mirrors;
 }
 
 /**
@@ -100,18 +103,24 @@ export class ObjectStatuses {
         ? { status: reporter.status(target), pending: false }
         : this.#parts.elsewhere.standing(object, target.platform),
     );
-    const leaving: Stand | undefined =
-      object.metadata.deletionTimestamp === undefined
-        ? undefined
-        : { state: 'going-on', reason: 'Deleting', message: 'What it owns is being given up.' };
+    const leaving = object.metadata.deletionTimestamp === undefined ? undefined : leavingWith(standings);
     const known = leaving ?? this.#refused('Sync', object);
     if (known === undefined && standings.some(({ pending }) => pending) && this.#isTakenOver(object)) return;
     const before: FormerStatus & ReturnType<typeof statusOf> = statusOf(object);
     const handled = this.#handled.get(name) ?? before.lastHandledReconcileAt;
-    this.#write('Sync', object, known ?? standOf(standings), {
-      ...(handled === undefined ? {} : { lastHandledReconcileAt: handled }),
-      ...detailsOf(standings, parts.ledger.history({ sync: name, limit: 30 }), before),
-    });
+    const elsewhere = standings.flatMap(({ pending, status: { platform, counts } }) =>
+      pending || this.#engine.holds(platform) ? [] : [{ platform, owned: counts.owned }],
+    );
+    const said = known === undefined ? this.#parts.mirrors.saidOf(object, elsewhere) : undefined;
+    this.#write(
+      'Sync',
+      object,
+      { ...(known ?? standOf(standings)), said },
+      {
+        ...(handled === undefined ? {} : { lastHandledReconcileAt: handled }),
+        ...detailsOf(standings, parts.ledger.history({ sync: name, limit: 30 }), before),
+      },
+    );
   }
 
   /** Whether the status was made by another process, of the object as it is still written: it holds until this one has learned how things stand. */
@@ -139,13 +148,13 @@ export class ObjectStatuses {
   #write(
     kind: ConfigurationKind,
     object: KubeObject,
-    stand: Stand,
+    { said, ...stand }: Stand & { readonly said?: Said | undefined },
     details: Readonly<Record<string, unknown>> = {},
   ): void {
     if (!this.isOurs(object)) return;
     this.#told.add(idOf(object));
     const { timers, secrets } = this.#engine.parts;
-    const conditions = conditionsOf(object, stand, timers.now());
+    const conditions = conditionsOf(object, stand, timers.now(), said);
     const { generation } = object.metadata;
     const observed = generation === undefined ? {} : { observedGeneration: generation };
     const status = { ...observed, conditions, ...details };
@@ -154,6 +163,18 @@ export class ObjectStatuses {
     const note = secrets.redact(stand.message);
     this.#parts.recorder.tell(object, { type: 'Warning', reason: stand.reason, action: 'Reconcile', note });
   }
+}
+
+/** How a Sync stands that is being deleted: what holds it up, and for how long. */
+function leavingWith(standings: readonly TargetStanding[]): Stand {
+  const stand = { state: 'going-on', reason: 'Deleting', message: 'What it owns is being given up.' } as const;
+  for (const standing of standings) {
+    const { state, message } = standOn(standing);
+    if (state === 'ready' || state === 'unknown') continue;
+    const patience = `It waits for ${PATIENCE / 60_000} minutes at most, then it goes, and what is left is tried on.`;
+    return { ...stand, message: `${stand.message} On ${localOf(standing.status.platform)}: ${message} ${patience}` };
+  }
+  return stand;
 }
 
 const CONFIGURED: Stand = { state: 'ready', reason: 'Configured', message: 'It is in force.' };

@@ -1,0 +1,44 @@
+import { messageOf } from '../../errors.ts';
+import type { Problem } from '../../errors.ts';
+import type { PassReport } from '../../report/pass-report.ts';
+import type { Stand } from './conditions.ts';
+
+/**
+ * What is not as it is meant after a pass, by key: problems before failures, failures before what is withheld. `aboutOf`: the object that a
+ * problem is about.
+ */
+export function standsOf(
+  { problems, plan, outcomes }: PassReport,
+  aboutOf: (problem: Problem) => string | undefined,
+): ReadonlyMap<string, Stand> {
+  const stands = new Map<string, Stand>();
+  for (const { change, because, remedy, code } of plan?.withheld ?? []) {
+    const reason = code.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    stands.set(change.key, { state: 'going-on', reason, message: sentences(because, remedy) });
+  }
+  for (const outcome of outcomes) {
+    const { key } = outcome.change;
+    if (outcome.status === 'failed') {
+      const { error } = outcome;
+      const message = sentences(messageOf(error), error.remedy ?? '');
+      stands.set(key, { state: error.retry === 'never' ? 'stalled' : 'going-on', reason: 'ChangeFailed', message });
+    } else if (outcome.status === 'skipped') {
+      stands.set(key, { state: 'going-on', reason: 'Skipped', message: outcome.because });
+    }
+  }
+  for (const problem of problems) {
+    const about = aboutOf(problem);
+    if (problem.severity !== 'error' || about === undefined) continue;
+    stands.set(about, {
+      state: 'stalled',
+      reason: 'ProblemFound',
+      message: sentences(problem.message, problem.remedy),
+    });
+  }
+  return stands;
+}
+
+/** What is the case, and what to do. Platforms end what they say as they like. */
+function sentences(what: string, remedy: string): string {
+  return `${what}${/[.!?:]$/.test(what) ? '' : '.'} ${remedy}`.trim();
+}
