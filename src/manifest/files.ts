@@ -66,6 +66,8 @@ export interface FileContext {
   readonly defaultFormat: string;
   readonly variables: Readonly<Record<string, string>>;
   readonly limits: Limits;
+  /** Takes a definition that is at hand, by its content hash, with about the characters it has: it may be asked for soon. */
+  readonly shelve?: (definition: JsonValue, hash: string, size: number) => void;
 }
 
 /** Whether a file can hold a manifest or a definition at all. */
@@ -112,7 +114,7 @@ export function readFile(file: FileRef, bytes: Buffer, context: FileContext): Fi
   }
   return isJson(file.path)
     ? readJson(file, text, context)
-    : withAnalyses(file, readManifests(file.path, text, context), context);
+    : withAnalyses(file, readManifests(file.path, text, context), text.length, context);
 }
 
 function unreadable(file: FileRef, problem: Problem, text: string): FileEntry {
@@ -150,7 +152,8 @@ function readJson(file: FileRef, text: string, context: FileContext): FileEntry 
         );
     return unreadable(file, { ...problem, origin: { file: file.path, ...place } }, text);
   }
-  if (isObject(json) && isManifest(json)) return withAnalyses(file, readManifests(file.path, text, context), context);
+  if (isObject(json) && isManifest(json))
+    return withAnalyses(file, readManifests(file.path, text, context), text.length, context);
   const danger = hazard(json, context.limits.maxDepth);
   if (danger !== undefined) {
     return unreadable(
@@ -160,8 +163,14 @@ function readJson(file: FileRef, text: string, context: FileContext): FileEntry 
     );
   }
   const format = context.formats.find((candidate) => recognizes(candidate, json));
-  if (format !== undefined) return { ...file, reading: NO_READING, json: readExport(file.path, json, format) };
-  if (isObject(json) && isCompact(json)) return withAnalyses(file, readManifests(file.path, text, context), context);
+  if (format !== undefined)
+    return {
+      ...file,
+      reading: NO_READING,
+      json: readExport({ path: file.path, json, size: text.length }, format, context),
+    };
+  if (isObject(json) && isCompact(json))
+    return withAnalyses(file, readManifests(file.path, text, context), text.length, context);
   return { ...file, reading: NO_READING, json: { parts: [], problems: [], mayHold: [] } };
 }
 
@@ -182,7 +191,11 @@ function isManifest(json: Readonly<Record<string, JsonValue>>): boolean {
   );
 }
 
-function readExport(path: string, json: JsonValue, format: DefinitionFormat): JsonFile {
+function readExport(
+  { path, json, size }: { readonly path: string; readonly json: JsonValue; readonly size: number },
+  format: DefinitionFormat,
+  { shelve }: FileContext,
+): JsonFile {
   const made = split(format, json, path);
   if (!made.ok)
     return brokenJson(fileProblem(path, `the file ${made.message}.`, made.remedy), ['Integration', 'Workflow']);
@@ -190,6 +203,9 @@ function readExport(path: string, json: JsonValue, format: DefinitionFormat): Js
     const spec = smallSpec(object);
     const { definition } = object.spec;
     const type = spec['type'];
+    const analysis = definition === undefined ? undefined : analyse(format, definition);
+    if (analysis !== undefined && definition !== undefined)
+      shelve?.(definition, analysis.hash, size / made.value.objects.length);
     return {
       kind: object.kind,
       part: object.part,
@@ -198,7 +214,7 @@ function readExport(path: string, json: JsonValue, format: DefinitionFormat): Js
       hash: contentHash({ ...spec, ...(definition === undefined ? {} : { definition }) }),
       needs: object.needs.map(({ kind, part }) => ({ kind, part })),
       ...(typeof type === 'string' ? { type } : {}),
-      ...(definition === undefined ? {} : { analysis: analyse(format, definition) }),
+      ...(analysis === undefined ? {} : { analysis }),
     };
   });
   const identity = identities(path, parts);
@@ -210,11 +226,14 @@ function readExport(path: string, json: JsonValue, format: DefinitionFormat): Js
 }
 
 /** Looks into inline definitions while they are at hand, in the format that they most likely have. */
-function withAnalyses(file: FileRef, reading: Reading, context: FileContext): FileEntry {
+function withAnalyses(file: FileRef, reading: Reading, size: number, context: FileContext): FileEntry {
   for (const [doc, definition] of reading.inline) {
     const { spec } = JSON.parse(doc.json) as { readonly spec?: { readonly format?: unknown } };
     const format = context.formats.find(({ name }) => name === (spec?.format ?? context.defaultFormat));
-    if (format !== undefined) doc.analyses = new Map([[format.name, analyse(format, definition)]]);
+    if (format === undefined) continue;
+    const analysis = analyse(format, definition);
+    doc.analyses = new Map([[format.name, analysis]]);
+    context.shelve?.(definition, analysis.hash, size / reading.inline.size);
   }
   return { ...file, reading: trim(reading) };
 }

@@ -79,6 +79,7 @@ export class ManifestLoader {
     const last = this.#last;
     // Until this load has ended, what was composed before no longer stands for the files that are kept.
     this.#last = undefined;
+    this.#specs.begin();
     const changed = await this.#readChanged(snapshot, signal);
     this.#specs.use(snapshot);
     const { problems: refused, revision } = snapshot;
@@ -126,10 +127,11 @@ export class ManifestLoader {
       }
     }
     if (wanted.length > 0) {
+      const { shelve } = this.#specs;
+      const context = { ...this.#context, shelve };
       for await (const { path, bytes } of snapshot.read(wanted, signal)) {
         const ref = refs.get(path);
-        if (ref !== undefined)
-          this.#files.set(path, readFile({ path, id: ref.id, layer: ref.layer }, bytes, this.#context));
+        if (ref !== undefined) this.#files.set(path, readFile({ path, id: ref.id, layer: ref.layer }, bytes, context));
         refs.delete(path);
         signal.throwIfAborted();
       }

@@ -4,7 +4,7 @@ import type { Snapshot } from '../source/source.ts';
 import { contentHash } from './canonical.ts';
 import { build, filesFor, lookUp } from './definition-reader.ts';
 import type { Files } from './definition-reader.ts';
-import type { JsonObject } from './manifest.ts';
+import type { JsonObject, JsonValue } from './manifest.ts';
 import { prepare } from './resolve.ts';
 import type { Prepared, ResolveContext } from './resolve.ts';
 import { readTexts } from './resolve-all.ts';
@@ -20,7 +20,10 @@ interface Request {
 
 /** Definitions that are in memory at once. */
 const BATCH = 64;
-/** Characters of content that are kept until the next load: a change is planned, checked and written from the same content. */
+/**
+ * Characters of content that are kept until the next load: a change is planned, checked and written from the same content. So
+ * are definitions that a load had at hand when it looked into them.
+ */
 const KEPT = 2_000_000;
 
 /**
@@ -29,6 +32,8 @@ const KEPT = 2_000_000;
  */
 export class SpecBatches implements SpecReader {
   readonly #kept = new Map<string, JsonObject>();
+  /** Definitions as a load found them, by content hash. */
+  readonly #shelf = new Map<string, JsonValue>();
   #room = KEPT;
   #snapshot: Snapshot | undefined;
   readonly #context: ResolveContext;
@@ -40,12 +45,24 @@ export class SpecBatches implements SpecReader {
     this.#files = files;
   }
 
-  /** What is read from now on; nothing of an older one is kept. */
-  use(snapshot: Snapshot): void {
-    this.#snapshot = snapshot;
+  /** A load begins: nothing of an older one is kept. */
+  begin(): void {
     this.#kept.clear();
+    this.#shelf.clear();
     this.#room = KEPT;
   }
+
+  /** What is read from now on. */
+  use(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+  }
+
+  /** Keeps a definition of about `size` characters that a load has at hand, as long as there is room. */
+  readonly shelve = (definition: JsonValue, hash: string, size: number): void => {
+    if (this.#room <= 0 || this.#shelf.has(hash)) return;
+    this.#room -= size;
+    this.#shelf.set(hash, definition);
+  };
 
   readSpec(layers: Layers, fingerprint: string, signal: AbortSignal): Promise<JsonObject> {
     const kept = signal.aborted ? undefined : this.#kept.get(fingerprint);
@@ -66,20 +83,23 @@ export class SpecBatches implements SpecReader {
   async #answer(batch: readonly Request[]): Promise<void> {
     const waiting = batch.filter((request) => !rejectedAborted(request));
     const prepared = waiting.map(({ layers }) => prepare(layers, this.#context));
+    const shelved = waiting.map((request, index) => this.#fromShelf(request, prepared[index]));
     const paths = new Set<string>();
     for (const [index, preparation] of prepared.entries()) {
-      const layers = waiting[index]?.layers;
       const plan = preparation.ok ? preparation.prepared.definition : undefined;
-      if (layers !== undefined && plan !== undefined)
+      if (shelved[index] === undefined && plan !== undefined)
         for (const path of filesFor(plan)) if (this.#files.has(path)) paths.add(path);
     }
     try {
       const texts = await this.#read([...paths], waiting);
       for (const [index, request] of waiting.entries()) {
         const preparation = prepared[index];
-        const spec = preparation?.ok === true ? this.#build(request, preparation.prepared, texts) : undefined;
+        const ready = shelved[index];
+        const spec =
+          ready ?? (preparation?.ok === true ? this.#build(request, preparation.prepared, texts) : undefined);
         if (rejectedAborted(request)) continue;
-        if (spec === undefined) request.failed(changed(request.layers));
+        if (ready !== undefined) request.done(ready);
+        else if (spec === undefined) request.failed(changed(request.layers));
         else {
           this.#keep(request.fingerprint, spec);
           request.done(spec);
@@ -119,21 +139,40 @@ export class SpecBatches implements SpecReader {
     prepared: Prepared,
     texts: ReadonlyMap<string, string>,
   ): JsonObject | undefined {
-    const { content, definition: plan, secrets } = prepared;
+    const { content, definition: plan } = prepared;
     if (plan === undefined) return content;
     const found = lookUp(layers, plan, prepared.title, this.#files);
     if (found.state === 'broken' || filesFor(plan).some((file) => !texts.has(file))) return undefined;
     const { value } = build({ layers, plan, part: found.part, context: this.#context, texts });
     if (value === undefined) return undefined;
-    const present = contentHash({
-      kind: layers.base.kind,
-      content,
-      secrets: secrets as unknown as JsonObject,
-      format: plan.format.name,
-      definition: contentHash(value),
-    });
-    return present === fingerprint ? { ...content, definition: value } : undefined;
+    return fingerprintOf(layers, prepared, contentHash(value)) === fingerprint
+      ? { ...content, definition: value }
+      : undefined;
   }
+
+  /** The content without reading anything, where a load left the definition here and it is that of the manifest. */
+  #fromShelf({ layers, fingerprint }: Request, preparation: ReturnType<typeof prepare> | undefined) {
+    if (preparation?.ok !== true) return undefined;
+    const { prepared } = preparation;
+    const { content, definition: plan } = prepared;
+    const found = plan === undefined ? undefined : lookUp(layers, plan, prepared.title, this.#files);
+    if (found?.state !== 'known') return undefined;
+    const { hash } = found.analysis;
+    const definition = this.#shelf.get(hash);
+    const isMeant = definition !== undefined && fingerprintOf(layers, prepared, hash) === fingerprint;
+    return isMeant ? { ...content, definition } : undefined;
+  }
+}
+
+/** As a load makes it of the same parts. */
+function fingerprintOf(layers: Layers, { content, secrets, definition: plan }: Prepared, definition: string): string {
+  return contentHash({
+    kind: layers.base.kind,
+    content,
+    secrets: secrets as unknown as JsonObject,
+    ...(plan === undefined ? {} : { format: plan.format.name }),
+    definition,
+  });
 }
 
 function rejectedAborted({ signal, failed }: Request): boolean {
