@@ -1,4 +1,5 @@
 import { execute } from './apply/execute.ts';
+import type { Facts } from './drivers/driver.ts';
 import { ReconcilerError, messageOf, retryOf } from './errors.ts';
 import { Findings } from './reconcile/findings.ts';
 import type { Pass } from './reconcile/pass.ts';
@@ -18,16 +19,25 @@ export async function reconcile(pass: Pass, signal: AbortSignal): Promise<PassRe
     const retired = pass.terms.retire !== undefined;
     const snapshot = retired ? NO_SNAPSHOT : await findings.timed('source', pass.source.read(signal));
     findings.snapshot(snapshot);
+    const facts = factsOf(pass, signal);
     const desired = retired ? NO_MANIFESTS : await findings.timed('manifest', pass.loader.load(snapshot, signal));
     pass.memory.desired = desired;
     findings.problems(desired.problems);
-    const planned = await findings.timed('plan', planPass(pass, { snapshot, desired }, signal));
+    const planned = await findings.timed('plan', planPass(pass, { snapshot, desired, facts }, signal));
     findings.planned(planned);
     if (pass.mode === 'apply') await findings.timed('apply', carryOut(pass, planned, findings, signal));
   } catch (error) {
     findings.failed(asError(error, signal));
   }
   return findings.report();
+}
+
+/** What the platform says of itself; where it has to be asked, it is asked while the manifests are read. */
+function factsOf({ memory, driver }: Pass, signal: AbortSignal): Promise<Facts> {
+  const facts = memory.facts === undefined ? driver.probe(signal) : Promise.resolve(memory.facts);
+  // Told where it is waited for.
+  facts.catch(() => undefined);
+  return facts;
 }
 
 async function carryOut(pass: Pass, planned: PlannedPass, findings: Findings, signal: AbortSignal): Promise<void> {

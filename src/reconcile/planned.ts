@@ -33,15 +33,15 @@ export interface PlannedPass {
 /** Compares what git wants with what the platform has, and makes the plan that policy and platform let through. */
 export async function planPass(
   pass: Pass,
-  what: { snapshot: Snapshot; desired: Desired },
+  what: { snapshot: Snapshot; desired: Desired; facts: Promise<Facts> },
   signal: AbortSignal,
 ): Promise<PlannedPass> {
   const { driver, terms } = pass;
   const manifests: ReadonlyMap<Key, Manifest> = terms.retire === undefined ? what.desired.manifests : new Map();
   const partly = scopeOf(pass, manifests);
-  let seen = await lookAt(pass, { manifests, keys: partly }, signal);
+  let seen = await lookAt(pass, { ...what, manifests, keys: partly }, signal);
   if (partly !== undefined && [...seen.matches.of.values()].some((one) => needsAll(one, pass)))
-    seen = await lookAt(pass, { manifests, keys: undefined }, signal);
+    seen = await lookAt(pass, { ...what, manifests, keys: undefined }, signal);
   const { objects, view, observation, matches, normalized, keys } = seen;
   const problems = [...what.snapshot.problems, ...what.desired.problems, ...normalized.problems];
   const differences = await compareContents(
@@ -105,16 +105,18 @@ interface Seen {
   readonly facts: Facts;
 }
 
-async function lookAt(
-  pass: Pass,
-  { manifests, keys }: { manifests: ReadonlyMap<Key, Manifest>; keys: ReadonlySet<Key> | undefined },
-  signal: AbortSignal,
-): Promise<Seen> {
-  const { driver, ledger, terms, memory } = pass;
+interface Looking {
+  readonly manifests: ReadonlyMap<Key, Manifest>;
+  readonly keys: ReadonlySet<Key> | undefined;
+  readonly facts: Promise<Facts>;
+}
+
+async function lookAt(pass: Pass, { manifests, keys, ...what }: Looking, signal: AbortSignal): Promise<Seen> {
+  const { driver, ledger, terms } = pass;
   const inScope = keys === undefined ? [...manifests.values()] : [...keys].flatMap((key) => manifests.get(key) ?? []);
   const view = ledger.view({ sync: pass.sync, platform: pass.platform }, keys === undefined ? undefined : [...keys]);
   // Asked first: what a platform says of itself may be part of what its objects are.
-  const facts = memory.facts ?? (await driver.probe(signal));
+  const facts = await what.facts;
   const normalized = await normalizedOf(inScope, { pass, view }, signal);
   const { objects } = normalized;
   const idFor = (key: Key) => driver.idFor?.(terms.owner, key);
