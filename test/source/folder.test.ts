@@ -43,6 +43,19 @@ describe('a folder source', () => {
     expect(snapshot.revision).to.match(/^folder:[0-9a-f]{64}$/);
   });
 
+  it('gives many files in the order in which they are asked for, and a missing one as an error in its turn', async () => {
+    for (let number = 0; number < 40; number++) await writeFile(join(root, `n${number}.yaml`), `kind: N${number}`);
+    const snapshot = await new FolderSource(root).read(never);
+    const paths = Array.from({ length: 40 }, (_, number) => `n${(number * 7) % 40}.yaml`);
+    const told: string[] = [];
+    const reading = async (): Promise<void> => {
+      for await (const { path, bytes } of snapshot.read([...paths, 'none.yaml', 'b.yaml'], never))
+        told.push(`${path} ${bytes.toString()}`);
+    };
+    expect(await failure(reading())).to.include({ code: 'source-file-missing' });
+    expect(told).to.deep.equal(paths.map((path) => `${path} kind: ${path.slice(0, -5).toUpperCase()}`));
+  });
+
   it('has the same revision for the same content, and another for any other', async () => {
     const source = new FolderSource(root);
     const { revision } = await source.read(never);
