@@ -429,6 +429,53 @@ describe('the rules, in promtool', function () {
     ]);
   });
 
+  it('hold an average of the last hours against its target, too, where that of the whole window is within', async () => {
+    const own = level('average', { objectives: { averageDuration: '< 30s' } });
+    const labels = { service_level: 'average', objective: 'averageDuration', within: '30' };
+    const seconds =
+      'plumbline_service_level_seconds_total{platform="prod",service_level="average",objective="averageDuration",object="a",within="30",window="30d"}';
+    await tell(
+      bench,
+      [own],
+      [
+        {
+          name: 'one run a minute: of ten seconds, and for the last two hours of a hundred',
+          given: [
+            ...events(labels, '0+1x830', '0x830'),
+            { series: seconds, values: '0+10x700 7100+100x130' },
+            ...(await termsOf([own], (value) => `${value}x830`)),
+          ],
+          firing: [
+            { alert: 'PlumblineServiceLevelAverage', at: 699, count: 0 },
+            { alert: 'PlumblineServiceLevelAverage', at: 820, count: 1 },
+          ],
+        },
+      ],
+    );
+  });
+
+  it('ask for bad events in the longer span, however little traffic is asked for', async () => {
+    const own = level('idle', { objectives: { successRate: '> 99%' }, minimumTraffic: 1 });
+    await tell(
+      bench,
+      [own],
+      [
+        {
+          name: 'four runs in an hour, and all of them fail; and then four more',
+          given: [
+            ...events({ service_level: 'idle' }, '0x400', '0x60 1x1 2x1 3x1 4x20 5x1 6x1 7x1 8x300'),
+            ...(await termsOf([own], forGood)),
+            scraped(400),
+          ],
+          firing: [
+            { alert: BURN, at: 72, count: 0, labels: 'severity="page"' },
+            { alert: BURN, at: 95, count: 1, labels: 'severity="page"' },
+          ],
+        },
+      ],
+    );
+  });
+
   it('tell the right people, with the right words, that nothing is measured any more, and only that when all is gone', async () => {
     const alerts = {
       page: true,
@@ -562,6 +609,9 @@ describe('the rules, in promtool', function () {
               'PlatformDown',
               'DeletesWithheld',
               'ConfigurationRefused',
+              'LeaderMissing',
+              'ManifestProblems',
+              'QueueStuck',
             ].flatMap((name) => [one(name, 55, 0), one(name, 200, 1)]),
             one('NeverConverged', 55, 0),
             one('NeverConverged', 100, 1),
