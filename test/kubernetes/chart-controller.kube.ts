@@ -1,5 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { startNodeRed } from '../drivers/node-red/server.ts';
 import type { NodeRedServer } from '../drivers/node-red/server.ts';
@@ -12,6 +15,7 @@ import { eventually } from './eventually.ts';
 import { startPod } from './pod.ts';
 import type { Pod } from './pod.ts';
 
+const README = readFileSync(resolve(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
 const HOME = 'home';
 const TOKEN = 'canary-Chart-77aa';
 const WORKFLOW = [
@@ -83,6 +87,18 @@ describe('the chart, as it is by default, and custom resources', function () {
       ({ type, label }) => (type === 'tab' ? [label] : []),
     );
   const ready = () => shop('wait', 'plsync/orders', '--for=condition=Ready', '--timeout=90s');
+  /** Runs commands of the README as they stand there. */
+  const asTheReadmeSays = async (which: string): Promise<void> => {
+    const [, text = ''] = new RegExp(`^\`\`\`sh ${which}\\n([^]*?)^\`\`\`$`, 'm').exec(README) ?? [];
+    expect(text).to.not.equal('');
+    const programs = join(folder.path, 'programs');
+    await rm(programs, { recursive: true, force: true });
+    await mkdir(programs);
+    await symlink(cluster.programs.kubectl, join(programs, 'kubectl'));
+    await symlink(cluster.programs.helm, join(programs, 'helm'));
+    const env = { PATH: `${programs}:${process.env['PATH']}`, HOME: folder.path, KUBECONFIG: cluster.kubeconfig };
+    await promisify(execFile)('sh', ['-ec', text.replaceAll('-n plumbline', `-n ${HOME}`)], { env });
+  };
   const expectGone = async (): Promise<void> => {
     const found = await shop('get', 'plsync', 'orders').catch((error: unknown) => String(error));
     expect(found).to.match(ENDED);
@@ -124,8 +140,22 @@ describe('the chart, as it is by default, and custom resources', function () {
     expect(await pod.stop()).to.equal(0);
     await cluster.helm(['uninstall', 'plumbline', '-n', HOME, '--wait']);
     await shop('delete', 'plsync', 'orders', '--wait=false');
-    await shop('patch', 'plsync', 'orders', '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
+    await asTheReadmeSays('let go');
     await eventually(expectGone);
     expect(await tabs()).to.include('orders');
+  });
+
+  it('leave nothing behind that is held up when they go in the order that the README says', async () => {
+    await cluster.helm(['install', 'plumbline', CHART, '-n', HOME, '--set', 'leases.duration=6s,leases.retry=1s']);
+    pod = await start();
+    await apply('Sync', 'empty', { source: { cluster: {} }, platform: 'plant' });
+    await applySync();
+    await ready();
+    await asTheReadmeSays('uninstall in order');
+    expect(await tabs()).to.not.include('orders');
+    await eventually(async () =>
+      expect(await cluster.kubectl(['get', 'crd', '-o', 'name'])).to.not.contain('plumbline'),
+    );
+    expect(await pod.stop()).to.equal(0);
   });
 });
