@@ -9,7 +9,7 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "plumbline.serviceAccountName" . }}
-  automountServiceAccountToken: {{ or .Values.customResources.enabled (include "plumbline.leases" . | not | not) }}
+  automountServiceAccountToken: {{ or .Values.customResources.enabled (include "plumbline.leases" . | not | not) (include "plumbline.serviceLevelRules" . | not | not) }}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
   {{- with .Values.imagePullSecrets }}
@@ -147,6 +147,12 @@ spec:
 - {name: PLUMBLINE_LEASE_DURATION, value: {{ .Values.leases.duration }}}
 - {name: PLUMBLINE_LEASE_RETRY, value: {{ .Values.leases.retry }}}
 {{- end }}
+{{- if include "plumbline.serviceLevelRules" . }}
+{{- if not (include "plumbline.leases" .) }}
+- {name: PLUMBLINE_NAMESPACE, value: {{ .Release.Namespace }}}
+{{- end }}
+- {name: PLUMBLINE_PROMETHEUS_RULE, value: {{ include "plumbline.fullname" . }}}
+{{- end }}
 {{- with .Values.hooks.trustedProxies }}
 - {name: PLUMBLINE_TRUST_PROXY, value: {{ join "," . | quote }}}
 {{- end }}
@@ -175,4 +181,9 @@ spec:
 {{/* Not empty when the pods share the platforms by Leases. */}}
 {{- define "plumbline.leases" -}}
 {{- if gt (.Values.leases.shards | int) 0 -}}yes{{- end -}}
+{{- end -}}
+
+{{/* Not empty when the daemon keeps PrometheusRules of service levels beside the chart's own. */}}
+{{- define "plumbline.serviceLevelRules" -}}
+{{- if and .Values.prometheusRule.enabled .Values.prometheusRule.serviceLevels -}}yes{{- end -}}
 {{- end -}}

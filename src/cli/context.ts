@@ -30,6 +30,8 @@ export interface GlobalFlags {
   readonly shards: string;
   readonly leaseDuration: string;
   readonly leaseRetry: string;
+  /** Empty: rules of service levels are nobody's business here. */
+  readonly prometheusRule: string;
   readonly logFormat: 'json' | 'pretty';
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
 }

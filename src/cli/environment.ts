@@ -34,6 +34,7 @@ export const VARIABLES = {
   shards: 'PLUMBLINE_SHARDS',
   leaseDuration: 'PLUMBLINE_LEASE_DURATION',
   leaseRetry: 'PLUMBLINE_LEASE_RETRY',
+  prometheusRule: 'PLUMBLINE_PROMETHEUS_RULE',
   logFormat: 'PLUMBLINE_LOG_FORMAT',
   logLevel: 'PLUMBLINE_LOG_LEVEL',
 } as const;

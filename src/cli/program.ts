@@ -152,6 +152,14 @@ export function createProgram(context: Context): Command {
     )
     .addOption(global('leaseRetry', '--lease-retry <duration>', 'time between two renewals of a Lease', '5s'))
     .addOption(
+      global(
+        'prometheusRule',
+        '--prometheus-rule <name>',
+        'a PrometheusRule in the namespace, beside which the daemon keeps those of service levels: they get its labels and go with it; none are kept when empty',
+        '',
+      ),
+    )
+    .addOption(
       global('logLevel', '--log-level <level>', 'what is logged', 'info').choices(['error', 'warn', 'info', 'debug']),
     )
     .addOption(

@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { ReconcilerError } from '../errors.ts';
 import { startDaemon, type DaemonOptions } from '../daemon/service.ts';
 import type { ClusterSettings } from '../daemon/cluster/cluster.ts';
+import type { RulePlace } from '../daemon/rule-objects.ts';
 import { runUntilStopped } from '../daemon/signals.ts';
 import { inCluster } from '../kube/connection.ts';
 import { globalFlags, type Context, type GlobalFlags, type Register } from './context.ts';
@@ -53,6 +54,7 @@ export function daemonOptions(flags: GlobalFlags, { environment }: Context): Dae
   const replicas = replicasOf(flags);
   return {
     ...(replicas === undefined ? {} : { replicas }),
+    ...(flags.prometheusRule === '' ? {} : { rules: rulesOf(flags) }),
     configPath: flags.config,
     stateDir: flags.stateDir,
     ...(flags.keysDir === undefined ? {} : { keysDir: flags.keysDir }),
@@ -64,6 +66,14 @@ export function daemonOptions(flags: GlobalFlags, { environment }: Context): Dae
     environment: environment.variables,
     logFormat: flags.logFormat,
     logLevel: flags.logLevel,
+  };
+}
+
+function rulesOf({ prometheusRule, kubeconfig, namespace }: GlobalFlags): RulePlace {
+  return {
+    beside: prometheusRule,
+    ...(kubeconfig === '' ? {} : { kubeconfig }),
+    ...(namespace === '' ? {} : { namespace }),
   };
 }
 

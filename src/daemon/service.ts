@@ -11,6 +11,8 @@ import { startListener } from './listener.ts';
 import { forgetGoneRuns } from './gone-runs.ts';
 import { Measuring } from './measuring.ts';
 import { DAEMON_FILE } from './remote-api.ts';
+import { openRuleObjects } from './rule-objects.ts';
+import type { RulePlace } from './rule-objects.ts';
 import { ShardDuties } from './shard-duties.ts';
 import type { Shards } from './shards.ts';
 import { SYSTEM_TIMERS } from './timers.ts';
@@ -24,6 +26,8 @@ export interface DaemonOptions extends ServiceOptions {
   readonly listenHooks: string;
   /** Networks of the proxies in front of the public listener, whose X-Forwarded-For says who asks. */
   readonly trustedProxies?: readonly string[];
+  /** Where PrometheusRules of service levels are kept; none are, when absent. */
+  readonly rules?: RulePlace;
   /** Milliseconds that running passes get to end by themselves when the daemon stops. Default 20,000. */
   readonly stopDeadline?: number;
 }
@@ -131,6 +135,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   engine.start();
   shards?.serve(new ShardDuties(engine), hooksUrl);
   poller.start();
+  if (options.rules !== undefined) {
+    const parts = { ...options, place: options.rules, log, timers, monitor: engine.monitor };
+    opening.use(await openRuleObjects({ ...parts, platforms: () => engine.platforms.names() })).start();
+  }
   if (workshop.cluster !== undefined) opening.use(new Controller(workshop.cluster, engine)).start();
   void plugins.warm();
   log.info('daemon started', {

@@ -41,6 +41,11 @@ export interface CallOptions {
   readonly timeout?: number;
 }
 
+/** A server-side apply. `manager`: whose the fields are; Plumbline's as a whole when absent. */
+export interface ApplyOptions extends CallOptions {
+  readonly manager?: string;
+}
+
 export interface ListOptions extends CallOptions {
   /** All namespaces when absent. */
   readonly namespace?: string;
@@ -137,7 +142,7 @@ export class KubeClient implements AsyncDisposable {
    * Server-side apply: the fields of `object` are ours from now on, those that we applied before and do not any more are removed,
    * and those of others stay. Creates the object when there is none.
    */
-  async apply(resource: Resource, object: KubeObject, options: CallOptions): Promise<KubeObject> {
+  async apply(resource: Resource, object: KubeObject, options: ApplyOptions): Promise<KubeObject> {
     return this.#apply(pathOf(resource, object.metadata), object, options);
   }
 
@@ -161,10 +166,18 @@ export class KubeClient implements AsyncDisposable {
     return this.#object({ ...options, ...WRITE, method: 'PATCH', path, body: patch, contentType: MERGE });
   }
 
-  /** Asks for an object's deletion; finalizers may delay it. Nothing happens when there is none. */
-  async delete(resource: Resource, name: KubeName, options: CallOptions): Promise<void> {
+  /**
+   * Asks for an object's deletion; finalizers may delay it. Nothing happens when there is none.
+   * @throws `cluster-conflict` when a resourceVersion is given and the object has another one.
+   */
+  async delete(
+    resource: Resource,
+    { resourceVersion, ...name }: KubeName & { readonly resourceVersion?: string },
+    options: CallOptions,
+  ): Promise<void> {
+    const body = resourceVersion === undefined ? {} : { body: { preconditions: { resourceVersion } } };
     try {
-      await this.#json({ ...options, method: 'DELETE', path: pathOf(resource, name) });
+      await this.#json({ ...options, ...body, method: 'DELETE', path: pathOf(resource, name) });
     } catch (error) {
       if (!isClusterError(error, 'cluster-not-found')) throw error;
     }
@@ -197,8 +210,8 @@ export class KubeClient implements AsyncDisposable {
     await this.#connection.dispatcher.destroy();
   }
 
-  async #apply(path: string, body: unknown, options: CallOptions): Promise<KubeObject> {
-    const query = { ...WRITE.query, force: 'true' };
+  async #apply(path: string, body: unknown, { manager, ...options }: ApplyOptions): Promise<KubeObject> {
+    const query = { fieldManager: manager ?? FIELD_MANAGER, force: 'true' };
     return this.#object({ ...options, method: 'PATCH', path, query, body, contentType: APPLY });
   }
 

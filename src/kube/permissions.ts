@@ -26,6 +26,8 @@ export const PERMISSIONS: {
    * not known beforehand, but for those of `patch`, whose objects `update` reaches anyhow.
    */
   readonly own: readonly PolicyRule[];
+  /** In its own namespace, where it keeps PrometheusRules in step: one for each window that a service level has. */
+  readonly rules: readonly PolicyRule[];
 } = {
   watched: [
     { apiGroups: [GROUP], resources: ['*'], verbs: ['get', 'list', 'watch'] },
@@ -59,5 +61,12 @@ export const PERMISSIONS: {
     },
     // Inventories and suspensions.
     { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'create', 'update', 'patch', 'delete'] },
+  ],
+  rules: [
+    {
+      apiGroups: ['monitoring.coreos.com'],
+      resources: ['prometheusrules'],
+      verbs: ['get', 'list', 'create', 'patch', 'delete'],
+    },
   ],
 };

@@ -6,10 +6,11 @@ import { CHART, podTemplateOf, render } from './chart.ts';
 import type { Values } from './chart.ts';
 import { startCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
+import { MONITORING } from './monitoring.ts';
 
 const HOME = 'home';
 const FILES = { 'customResources.enabled': false };
-const { watched, secrets, own, mirrors } = PERMISSIONS;
+const { watched, secrets, own, mirrors, rules } = PERMISSIONS;
 
 describe("the chart's ServiceAccount", function () {
   this.timeout(300_000);
@@ -68,6 +69,23 @@ describe("the chart's ServiceAccount", function () {
     await install({ ...FILES, 'rbac.create': false });
     expect(await granted(HOME)).to.deep.equal([]);
     expect(await hasToken({ ...FILES, 'rbac.create': false }), 'rights may be granted by hand').to.equal(true);
+  });
+
+  it('may keep PrometheusRules in its own namespace where they are switched on, and has a token for that', async () => {
+    const definitions = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: MONITORING });
+    await cluster.kubectl(['apply', '-f', '-'], definitions);
+    await cluster.kubectl(['wait', 'crd/prometheusrules.monitoring.coreos.com', '--for=condition=Established']);
+    const alone = { ...FILES, 'leases.shards': 0, 'prometheusRule.enabled': true };
+    await install(alone);
+    expect(await granted(HOME)).to.have.members(spread(rules));
+    expect(await granted('team')).to.deep.equal([]);
+    expect(await hasToken(alone)).to.equal(true);
+    const switchedOff = { ...alone, 'prometheusRule.serviceLevels': false };
+    await install(switchedOff);
+    expect(await granted(HOME)).to.deep.equal([]);
+    expect(await hasToken(switchedOff)).to.equal(false);
+    await install({ ...FILES, 'prometheusRule.enabled': true });
+    expect(await granted(HOME)).to.have.members(spread([...own, ...rules]));
   });
 
   it('may do everywhere exactly what the daemon declares', async () => {

@@ -134,6 +134,7 @@ const SWITCHES: readonly (readonly Values[])[] = [
       'prometheusRule.additionalLabels': { role: 'alerts' },
       'prometheusRule.alertLabels': { team: 'platform' },
       'prometheusRule.runbookUrl': 'https://runbooks.example.com',
+      'prometheusRule.serviceLevels': false,
       'prometheusRule.disabled': ['PlumblineDriftPersists'],
       'prometheusRule.additionalRules': [{ alert: 'Mine', expr: 'vector(1)' }],
     },
