@@ -141,6 +141,8 @@ export function outcomesText(pass: PassJson, colours: Colors): string {
       return `  ${colours.yellow('skipped')} ${outcome.verb} ${outcome.key}: ${outcome.because ?? ''}`;
     return `  ${colours.red('failed')} ${outcome.verb} ${outcome.key}: ${outcome.error === undefined ? '' : sentences(outcome.error)}`;
   });
+  for (const notice of pass.plan?.notices ?? [])
+    if (notice.code === 'still-in-git') lines.push(...noticeText(notice, colours));
   if (pass.error !== undefined) lines.push(colours.red(sentences(pass.error)));
   const count = (status: string) => pass.outcomes.filter((outcome) => outcome.status === status).length;
   const withheld = pass.plan?.withheld.length ?? 0;

@@ -7,6 +7,7 @@ import { withoutDependents, type Surroundings } from './dependents.ts';
 import type { Differences } from './diff.ts';
 import { guard, instanceChanged, lostSight, type GuardContext } from './guard.ts';
 import type { Matches } from './matches.ts';
+import { stillInGit } from './match-reasons.ts';
 import type { Reason } from './match-reasons.ts';
 import { kindOf, type Observation } from './observation.ts';
 import { leftovers, removals } from './removals.ts';
@@ -76,7 +77,7 @@ export function build(input: PlanInput): Plan {
     revision,
     stages: [due],
     withheld,
-    notices: [...input.matches.notices, ...access.notices],
+    notices: [...input.matches.notices, ...access.notices, ...due.flatMap(stillInGit)],
     // What another instance has says nothing about ours.
     records: otherInstance ? [] : [...records, ...settledIntents(input, sighted, records)],
     counts: {

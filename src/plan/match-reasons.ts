@@ -1,4 +1,5 @@
-import type { DesiredObject, Notice, Observed, WithheldCode } from './types.ts';
+import { formatOrigin } from '../errors.ts';
+import type { Change, DesiredObject, Notice, Observed, WithheldCode } from './types.ts';
 
 /** A reason not to act, as a plan reports it. */
 export interface Reason {
@@ -76,4 +77,21 @@ export function orphan(observed: Observed): Notice {
     message: `"${observed.title}" carries a marker of this Sync (${observed.marker?.key ?? ''}), but neither a manifest nor the ledger knows it; it is left alone.`,
     remedy: 'Put its manifest back to own it again, or remove it on the platform.',
   };
+}
+
+/** What is let go of and still has a manifest comes back with the next pass. */
+export function stillInGit({ verb, key, kind, title, origin }: Change): readonly Notice[] {
+  if (verb !== 'release' || origin === undefined) return [];
+  return [
+    {
+      kind,
+      title,
+      code: 'still-in-git',
+      key,
+      origin,
+      message: `${key} is still in git (${formatOrigin(origin)}): every pass from the next on wants it back, and takes it over again where the Sync says "adopt: matching".`,
+      remedy:
+        'Remove its manifest from git. Where no pass may come between, commit the annotation "plumbline.dev/reconcile: disabled" on it first.',
+    },
+  ];
 }

@@ -251,6 +251,18 @@ describe('the command line with a Node-RED of an operator', function () {
     expect(wrong.err).to.include('a42');
   });
 
+  it('release says that what is still in git comes back, and what to do', async () => {
+    const released = await desk.run('release', 'Workflow/greenhouse');
+    expect(released.code, 'the mistake of before still stands').to.equal(3);
+    expect(released.out)
+      .to.match(/applied release Workflow\/greenhouse/)
+      .and.match(/still in git \(workflows\/greenhouse\.yaml:\d+:\d+\)[^]*Remove its manifest from git/);
+    const { passes: next } = await passes('plan');
+    const { stages = [], withheld = [] } = next[0]?.plan ?? {};
+    const wanted = [...stages.flat(), ...withheld.map(({ change }) => change)];
+    expect(wanted.map(({ verb, key }) => `${verb} ${key}`)).to.include('adopt Workflow/greenhouse');
+  });
+
   it('an object that is no KIND/NAME, a Sync and a Platform that do not exist are refused with what there is', async () => {
     const release = await desk.run('release', 'greenhouse');
     expect(release.code).to.equal(1);

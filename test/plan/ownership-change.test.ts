@@ -64,7 +64,22 @@ describe('Ownership: adopt and release', () => {
     const scene = { platform: [ours('Workflow/a', V1)], ledger: [owned('Workflow/a', V1)] };
     const terms = { release: ['Workflow/a'] };
     expect(does(planOf({ ...scene, terms }))).to.deep.equal(['release Workflow/a']);
-    expect(does(planOf({ ...scene, terms, git: [want('Workflow/a', V2)] }))).to.deep.equal(['release Workflow/a']);
+    expect(planOf({ ...scene, terms }).notices, 'it has left git').to.deep.equal([]);
+    const still = planOf({ ...scene, terms, git: [want('Workflow/a', V2)] });
+    expect(does(still)).to.deep.equal(['release Workflow/a']);
+    expect(still.notices.map(({ code, key, message }) => `${code} ${key}: ${message}`).join('\n')).to.match(
+      /^still-in-git Workflow\/a: Workflow\/a is still in git \(a.yaml:1:1\): every pass from the next on wants it back/,
+    );
+  });
+
+  it('what is released and not to be reconciled in git stays let go of', () => {
+    const git = [want('Workflow/a', V2, { disabled: true })];
+    const scene = { git, platform: [ours('Workflow/a', V1)], ledger: [owned('Workflow/a', V1)] };
+    expect(does(planOf({ ...scene, terms: { release: ['Workflow/a'] } }))).to.deep.equal(['release Workflow/a']);
+    for (const adopt of ['refuse', 'matching'] as const) {
+      const after = planOf({ git, platform: [there('Workflow', 'r', V1, { title: 'a' })], terms: { adopt } });
+      expect([does(after), withholds(after)]).to.deep.equal([[], []]);
+    }
   });
 
   it('"Deleting a Sync": Orphan releases all, Delete deletes all, above every cap, data excepted', () => {
