@@ -9,6 +9,8 @@ import { globalFlags, output, type Context, type Register, type Session } from '
 import { EXIT, applyExit } from './exit-codes.ts';
 import { onlyOption, outputOption, planAll, shared } from './plan.ts';
 import { outcomesText, planText } from './plan-text.ts';
+import { applyInRounds } from './rounds.ts';
+import type { Applied } from './rounds.ts';
 
 interface ApplyFlags {
   readonly platform?: string;
@@ -51,45 +53,54 @@ export const registerApply: Register = (program, context) => {
     .option('-y, --yes', 'do not ask; never enough for what needs an approval of its own');
   command.action(async (sync: string | undefined, flags: ApplyFlags) => {
     await using session = await context.open(globalFlags(command));
-    const passes = await applyAll(session, { sync, flags, context });
-    if (passes === undefined) return context.exit(EXIT.error);
+    const applied = await applyAll(session, { sync, flags, context });
+    if (applied === undefined) return context.exit(EXIT.error);
+    const { passes, last } = applied;
     output(context, flags.output, { passes }, () =>
       passes.map((pass) => outcomesText(pass, context.colours)).join('\n'),
     );
-    context.exit(applyExit(passes));
+    context.exit(applyExit(last));
   });
 };
 
 async function applyAll(
   session: Session,
   { sync, flags, context }: { sync: string | undefined; flags: ApplyFlags; context: Context },
-): Promise<PassJson[] | undefined> {
+): Promise<Applied | undefined> {
   const approvals = approvalsOf(flags);
   const saved = flags.plan === undefined ? undefined : await readPlans(flags.plan);
+  const fingerprintOf = ({ sync: of, platform, plan }: PassJson): string | undefined =>
+    (saved ?? []).find((one) => one.sync === of && one.platform === platform)?.fingerprint ?? plan?.fingerprint;
+  const request = (pass: PassJson) => ({
+    ...shared({ ...flags, approvals }),
+    sync: pass.sync,
+    platform: pass.platform,
+  });
+  const agree = (plans: readonly PassJson[]): Promise<boolean> => agreed(plans, flags, context);
   const planned = await planAll(session, { sync, ...flags, approvals });
-  const wanted =
-    saved === undefined
-      ? planned
-      : planned.filter((pass) => saved.some((one) => one.sync === pass.sync && one.platform === pass.platform));
-  if (flags.output === 'text') for (const pass of wanted) context.remark(planText(pass, context.colours));
-  const changes = wanted.reduce((sum, pass) => sum + (pass.plan?.stages.flat().length ?? 0), 0);
-  if (changes > 0 && flags.yes !== true && !(await agreed(changes, context))) return undefined;
-  const passes: PassJson[] = [];
-  for (const pass of wanted) {
-    const expect =
-      saved?.find((one) => one.sync === pass.sync && one.platform === pass.platform)?.fingerprint ??
-      pass.plan?.fingerprint;
-    const request = { ...shared({ ...flags, approvals }), sync: pass.sync, platform: pass.platform };
-    passes.push(
-      ...(pass.error === undefined
-        ? await session.apply({ ...request, ...(expect === undefined ? {} : { expect }) })
-        : [pass]),
-    );
-  }
-  return passes;
+  const wanted = planned.filter(
+    (pass) => saved?.some((one) => one.sync === pass.sync && one.platform === pass.platform) ?? true,
+  );
+  if (!(await agree(wanted))) return undefined;
+  return applyInRounds(wanted, {
+    // A saved plan is applied as it is, or not at all.
+    plan: async (pass) => (saved === undefined ? (await session.plan(request(pass)))[0] : undefined),
+    agree,
+    apply: (pass) => {
+      const expect = fingerprintOf(pass);
+      return session.apply({ ...request(pass), ...(expect === undefined ? {} : { expect }) });
+    },
+  });
 }
 
-async function agreed(changes: number, context: Context): Promise<boolean> {
+async function agreed(
+  plans: readonly PassJson[],
+  { yes, output: format }: Pick<ApplyFlags, 'yes' | 'output'>,
+  context: Context,
+): Promise<boolean> {
+  if (format === 'text') for (const pass of plans) context.remark(planText(pass, context.colours));
+  const changes = plans.reduce((sum, pass) => sum + (pass.plan?.stages.flat().length ?? 0), 0);
+  if (changes === 0 || yes === true) return true;
   if (!context.environment.terminal) {
     context.remark('Nothing was applied: there is no terminal to ask on. Add --yes to apply without asking.');
     return false;
