@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
 import type { JsonObject, Kind } from '../manifest/manifest.ts';
-import type { Capabilities, RemoteObject } from '../plan/types.ts';
+import type { Capabilities, Marker, RemoteObject } from '../plan/types.ts';
 import type { Driver, Listed, Look, Outcome, Refusal, Step } from './driver.ts';
 
 const MANAGED: Capabilities[Kind] = {
@@ -20,6 +22,97 @@ export interface RegisteredKind {
   /** Looks at a change before the first write. What a register refuses by its schema alone needs none. */
   refuse?(step: Step): Promise<Refusal | undefined>;
   toManifest: NonNullable<Driver['toManifest']>;
+}
+
+/** What every row of a register has. */
+interface Row {
+  readonly id: string;
+  readonly version: string;
+  readonly marker?: Marker;
+}
+
+/** A register of Plumbline's own, as far as its kinds are alike; methods throw ReconcilerErrors. */
+interface Register<R extends Row> {
+  list(platform: string): readonly R[];
+  get(id: string): R | undefined;
+  remove(id: string, version: string): boolean;
+}
+
+/** How rows of one kind are written; the rest is the same for all kinds. */
+export interface RowWriter<R extends Row> {
+  readonly platform: string;
+  readonly register: Register<R>;
+  remoteOf(row: R): RemoteObject;
+  create(step: Step, id: string, marker: Marker | undefined): Promise<R>;
+  update(
+    step: Step,
+    present: { readonly id: string; readonly version: string },
+    marker: Marker | undefined,
+  ): Promise<R>;
+  /** Takes the marker off. */
+  giveUp(step: Step, present: R): R;
+}
+
+/** Lists and writes the rows of a register, as a driver does it. */
+export function rowsOf<R extends Row>(kind: Kind, writer: RowWriter<R>): Pick<RegisteredKind, 'observe' | 'apply'> {
+  return {
+    observe: (look, signal) => listed(kind, writer, { look, signal }),
+    apply: (step, signal) => applied(writer, step, signal),
+  };
+}
+
+function* listed<R extends Row>(
+  kind: Kind,
+  { register, platform, ...writer }: RowWriter<R>,
+  { look: { only }, signal }: { readonly look: Look; readonly signal: AbortSignal },
+): Generator<RemoteObject | Listed> {
+  signal.throwIfAborted();
+  let rows: readonly R[];
+  try {
+    rows = register.list(platform);
+  } catch (error) {
+    yield { listed: kind, complete: false, because: messageOf(error) };
+    return;
+  }
+  for (const object of rows.map((row) => writer.remoteOf(row)))
+    if (only === undefined || only.remotes.includes(object.remote) || only.titles.includes(object.title)) yield object;
+  yield { listed: kind, complete: true };
+}
+
+async function applied<R extends Row>(writer: RowWriter<R>, step: Step, signal: AbortSignal): Promise<Outcome> {
+  const { change } = step;
+  if (signal.aborted) return { status: 'skipped', change, because: 'the pass was stopped before it began' };
+  try {
+    const written = await write(writer, step);
+    if (written === undefined) return { status: 'applied', change };
+    return { status: 'applied', change, remote: { id: written.id, version: written.version } };
+  } catch (error) {
+    const known = error instanceof ReconcilerError;
+    return {
+      status: 'failed',
+      change,
+      error: known ? error : new ReconcilerError(messageOf(error), retryOf(error), { cause: error }),
+    };
+  }
+}
+
+async function write<R extends Row>(writer: RowWriter<R>, step: Step): Promise<R | undefined> {
+  const { change } = step;
+  const { register } = writer;
+  if (change.verb === 'create') {
+    // The id is chosen here so that the marker can name it: a copy then gives itself away.
+    const id = randomUUID();
+    return writer.create(step, id, step.marker && { ...step.marker, remote: id });
+  }
+  const { id, version } = change.remote;
+  if (change.verb === 'delete') {
+    register.remove(id, version);
+    return undefined;
+  }
+  const present = register.get(id);
+  // Gone already, or given up already: nothing is left to be taken off.
+  if (change.verb === 'release') return present?.marker === undefined ? present : writer.giveUp(step, present);
+  return writer.update(step, { id, version }, step.marker ?? present?.marker);
 }
 
 /** Every member of a driver must be told here, so that none is lost when the contract grows. */

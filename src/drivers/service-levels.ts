@@ -1,13 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
 import type { JsonObject, JsonValue, Kind } from '../manifest/manifest.ts';
 import { isObjective } from '../manifest/objective.ts';
 import type { ObjectiveName } from '../manifest/objective.ts';
 import type { ServiceLevelSpec } from '../manifest/service-level.ts';
 import { slug } from '../manifest/slug.ts';
 import type { Marker, RemoteObject } from '../plan/types.ts';
-import type { Driver, Listed, Look, Outcome, Refusal, Step } from './driver.ts';
-import { withRegister } from './register.ts';
+import type { Driver, Refusal, Step } from './driver.ts';
+import { rowsOf, withRegister } from './register.ts';
 import type { RegisteredKind } from './register.ts';
 import type { RegisteredServiceLevel, ServiceLevelDraft, ServiceLevelRegister } from './service-level-register.ts';
 
@@ -28,42 +26,26 @@ class RegisteredServiceLevels implements RegisteredKind {
   readonly kind = KIND;
   readonly normalize = normalize;
   readonly toManifest = manifestOf;
-  readonly #register: ServiceLevelRegister;
+  readonly observe: RegisteredKind['observe'];
+  readonly apply: RegisteredKind['apply'];
   readonly #platform: string;
   readonly #driver: Driver;
 
   constructor(register: ServiceLevelRegister, platform: string, driver: Driver) {
-    this.#register = register;
     this.#platform = platform;
     this.#driver = driver;
-  }
-
-  *observe({ only }: Look, signal: AbortSignal): Generator<RemoteObject | Listed> {
-    signal.throwIfAborted();
-    let levels: readonly RegisteredServiceLevel[];
-    try {
-      levels = this.#register.list(this.#platform);
-    } catch (error) {
-      yield { listed: KIND, complete: false, because: messageOf(error) };
-      return;
-    }
-    for (const level of levels) {
-      if (only === undefined || only.remotes.includes(level.id) || only.titles.includes(level.spec.title))
-        yield remoteOf(level);
-    }
-    yield { listed: KIND, complete: true };
-  }
-
-  async apply(step: Step, signal: AbortSignal): Promise<Outcome> {
-    const { change } = step;
-    if (signal.aborted) return { status: 'skipped', change, because: 'the pass was stopped before it began' };
-    try {
-      const written = await this.#perform(step);
-      if (written === undefined) return { status: 'applied', change };
-      return { status: 'applied', change, remote: { id: written.id, version: written.version } };
-    } catch (error) {
-      return { status: 'failed', change, error: asError(error) };
-    }
+    const rows = rowsOf<RegisteredServiceLevel>(KIND, {
+      platform,
+      register,
+      remoteOf,
+      create: async (step, id, marker) => register.create(await this.#draftOf(step, marker), id, step.owner),
+      update: async (step, { id, version }, marker) =>
+        register.update(id, await this.#draftOf(step, marker), { by: step.owner, version }),
+      giveUp: ({ owner: by }, { id, version, platform: on, name, spec }) =>
+        register.update(id, { platform: on, name, spec }, { by, version }),
+    });
+    this.observe = rows.observe;
+    this.apply = rows.apply;
   }
 
   /** Law 15: what cannot be measured here is not promised. */
@@ -84,29 +66,6 @@ class RegisteredServiceLevels implements RegisteredKind {
     if (selector.kind !== 'Workflow' || untimed === undefined || timed.length === 0) return undefined;
     const because = `${name} does not tell how long runs take, so that ${timed.join(' and ')} cannot be measured`;
     return { key: change.key, because, remedy: `Take ${timed.join(' and ')} out.` };
-  }
-
-  async #perform(step: Step): Promise<RegisteredServiceLevel | undefined> {
-    const { change, owner: by } = step;
-    if (change.verb === 'create') {
-      // The id is chosen here so that the marker can name it: a copy then gives itself away.
-      const id = randomUUID();
-      const marker = step.marker && { ...step.marker, remote: id };
-      return this.#register.create(await this.#draftOf(step, marker), id, by);
-    }
-    const { id, version } = change.remote;
-    if (change.verb === 'delete') {
-      this.#register.remove(id, version);
-      return undefined;
-    }
-    const present = this.#register.get(id);
-    if (change.verb === 'release') {
-      // Gone already, or given up already: nothing is left to be taken off.
-      if (present?.marker === undefined) return present;
-      const { platform, name, spec } = present;
-      return this.#register.update(id, { platform, name, spec }, { by, version: present.version });
-    }
-    return this.#register.update(id, await this.#draftOf(step, step.marker ?? present?.marker), { by, version });
   }
 
   async #draftOf(step: Step, marker: Marker | undefined): Promise<ServiceLevelDraft> {
@@ -177,9 +136,4 @@ function manifestOf({ title, value, marker }: RemoteObject): ReturnType<NonNulla
   const known = marker?.key.startsWith(`${KIND}/`) === true ? marker.key.slice(KIND.length + 1) : undefined;
   const spec = Object.fromEntries(Object.entries(value).filter(([field]) => field !== 'objects'));
   return { name: known ?? slug(title), spec };
-}
-
-function asError(error: unknown): ReconcilerError {
-  if (error instanceof ReconcilerError) return error;
-  return new ReconcilerError(messageOf(error), retryOf(error), { cause: error });
 }

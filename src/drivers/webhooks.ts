@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
 import type { JsonObject, Kind } from '../manifest/manifest.ts';
 import { slug } from '../manifest/slug.ts';
 import type { Marker, RemoteObject } from '../plan/types.ts';
-import type { Driver, Listed, Look, Outcome, Step } from './driver.ts';
-import { withRegister } from './register.ts';
+import type { Driver, Step } from './driver.ts';
+import { rowsOf, withRegister } from './register.ts';
 import type { RegisteredKind } from './register.ts';
 import type { RegisteredWebhook, WebhookDraft, WebhookRegister } from './webhook-register.ts';
 
@@ -19,63 +17,25 @@ class RegisteredWebhooks implements RegisteredKind {
   readonly kind = KIND;
   readonly normalize = normalize;
   readonly toManifest = manifestOf;
-  readonly #register: WebhookRegister;
+  readonly observe: RegisteredKind['observe'];
+  readonly apply: RegisteredKind['apply'];
   readonly #platform: string;
 
   constructor(register: WebhookRegister, platform: string) {
-    this.#register = register;
     this.#platform = platform;
-  }
-
-  *observe({ only }: Look, signal: AbortSignal): Generator<RemoteObject | Listed> {
-    signal.throwIfAborted();
-    let webhooks: readonly RegisteredWebhook[];
-    try {
-      webhooks = this.#register.list(this.#platform);
-    } catch (error) {
-      yield { listed: KIND, complete: false, because: messageOf(error) };
-      return;
-    }
-    for (const webhook of webhooks) {
-      if (only === undefined || only.remotes.includes(webhook.id) || only.titles.includes(webhook.title))
-        yield remoteOf(webhook);
-    }
-    yield { listed: KIND, complete: true };
-  }
-
-  async apply(step: Step, signal: AbortSignal): Promise<Outcome> {
-    const { change } = step;
-    if (signal.aborted) return { status: 'skipped', change, because: 'the pass was stopped before it began' };
-    try {
-      const written = await this.#perform(step);
-      if (written === undefined) return { status: 'applied', change };
-      return { status: 'applied', change, remote: { id: written.id, version: written.version } };
-    } catch (error) {
-      return { status: 'failed', change, error: asError(error) };
-    }
-  }
-
-  async #perform(step: Step): Promise<RegisteredWebhook | undefined> {
-    const { change, owner } = step;
-    if (change.verb === 'create') {
-      // The id is chosen here so that the marker can name it: a copy then gives itself away.
-      const id = randomUUID();
-      const marker = step.marker && { ...step.marker, remote: id };
-      return this.#register.create(await this.#draftOf(step, marker), id);
-    }
-    const { id, version } = change.remote;
-    if (change.verb === 'delete') {
-      this.#register.remove(id, version);
-      return undefined;
-    }
-    const present = this.#register.get(id);
-    if (change.verb === 'release') {
-      // Gone already, or given up already: nothing is left to be taken off.
-      if (present?.marker === undefined) return present;
-      const { marker: _, ...rest } = present;
-      return this.#register.update(id, { ...rest, by: owner }, present.version);
-    }
-    return this.#register.update(id, await this.#draftOf(step, step.marker ?? present?.marker), version);
+    const rows = rowsOf<RegisteredWebhook>(KIND, {
+      platform,
+      register,
+      remoteOf,
+      create: async (step, id, marker) => register.create(await this.#draftOf(step, marker), id),
+      update: async (step, { id, version }, marker) => register.update(id, await this.#draftOf(step, marker), version),
+      giveUp: ({ owner: by }, present) => {
+        const { marker: _marker, ...rest } = present;
+        return register.update(rest.id, { ...rest, by }, rest.version);
+      },
+    });
+    this.observe = rows.observe;
+    this.apply = rows.apply;
   }
 
   async #draftOf(step: Step, marker: Marker | undefined): Promise<WebhookDraft> {
@@ -143,9 +103,4 @@ function manifestOf({ title, value, marker }: RemoteObject): ReturnType<NonNulla
   const known = marker?.key.startsWith(`${KIND}/`) === true ? marker.key.slice(KIND.length + 1) : undefined;
   const spec = value['signed'] === true ? { ...value, ignoreFields: ['/signed'] } : value;
   return { name: known ?? slug(title), spec };
-}
-
-function asError(error: unknown): ReconcilerError {
-  if (error instanceof ReconcilerError) return error;
-  return new ReconcilerError(messageOf(error), retryOf(error), { cause: error });
 }

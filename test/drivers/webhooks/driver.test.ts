@@ -104,7 +104,9 @@ describe('A driver with webhooks', () => {
     const plain = { title: 'Hook', event: '*', url: 'https://a.example', active: true, by: 'token/ci' };
     webhooks.create({ ...plain, platform: 'other' }, 'theirs');
     webhooks.create({ ...plain, platform: 'main' }, 'by-hand');
-    for (const look of [{}, { only: { remotes: ['theirs', 'by-hand'], titles: ['Hook'] } }]) {
+    const byId = { only: { remotes: ['theirs', 'by-hand'], titles: [] } };
+    const byTitle = { only: { remotes: ['theirs'], titles: ['Hook'] } };
+    for (const look of [{}, byId, byTitle]) {
       const { objects } = await observe(driver, { kinds: ['Webhook'], ...look });
       expect(objects.map(({ remote }) => remote)).to.deep.equal(['by-hand']);
       expect(objects[0]).to.not.have.property('marker');
@@ -116,8 +118,12 @@ describe('A driver with webhooks', () => {
   });
 
   it('writes its own id into the marker, so that a copy gives itself away', async () => {
-    await succeed(driver, [stepFor('create', hook(), driver)]);
+    const [outcome] = await apply(driver, [stepFor('create', hook(), driver)]);
     const [made] = webhooks.list();
+    expect(outcome, 'and tells what it wrote').to.deep.include({
+      status: 'applied',
+      remote: { id: made?.id, version: made?.version },
+    });
     expect(made?.marker?.remote).to.equal(made?.id);
     expect(made?.marker).to.deep.include({ owner: OWNER, key: 'Webhook/hook', how: 'created' });
     expect(made?.changedBy).to.equal(OWNER);
