@@ -17,6 +17,21 @@ import { ADMIN_TOKEN } from './server.ts';
 
 const LIMITS = { concurrency: 4, requestsPerSecond: 1_000, timeout: 60_000 };
 
+/** Configuration for the binary, which has its token in DIRECTUS_TOKEN: a Directus as the Platform `content`, and a Sync of a repository there. */
+export function contentFrom(url: string, repository: string, terms: string): string {
+  return `
+apiVersion: plumbline.dev/v1alpha1
+kind: Platform
+metadata: {name: content}
+spec: {driver: directus, url: "${url}", auth: {token: {valueFrom: {env: DIRECTUS_TOKEN}}}}
+---
+apiVersion: plumbline.dev/v1alpha1
+kind: Sync
+metadata: {name: content}
+spec: {source: {git: {url: "file://${repository}"}}, platform: content, ${terms}}
+`;
+}
+
 /** A folder of manifests and whole passes of it onto one Directus. */
 export class DirectusDesk implements Disposable {
   readonly #url: string;

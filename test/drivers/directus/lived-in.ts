@@ -6,21 +6,11 @@ import { wordOf } from '../../../src/drivers/directus/json.ts';
 import type { JsonObject } from '../../../src/manifest/manifest.ts';
 import { Desk } from '../../cli/binary.ts';
 import { observe } from '../contract-steps.ts';
-import { DirectusDesk } from './desk.ts';
+import { DirectusDesk, contentFrom } from './desk.ts';
 import { RawDirectus, type Row } from './raw-directus.ts';
 import { ADMIN_TOKEN, type DirectusVersion } from './server.ts';
 
-const configuration = (url: string, dir: string): string => `
-apiVersion: plumbline.dev/v1alpha1
-kind: Platform
-metadata: {name: content}
-spec: {driver: directus, url: "${url}", auth: {token: {valueFrom: {env: DIRECTUS_TOKEN}}}}
----
-apiVersion: plumbline.dev/v1alpha1
-kind: Sync
-metadata: {name: all}
-spec: {source: {git: {url: "file://${dir}/repository"}}, platform: content, adopt: matching}
-`;
+const configuration = (url: string, dir: string): string => contentFrom(url, `${dir}/repository`, 'adopt: matching');
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
 
 /** What people made in a Directus, as a repository, and what becomes of it there and on a new server. */

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { installPlatform } from '../../platforms/install.ts';
+import { end, freePort } from '../../platforms/processes.ts';
 import { VERSIONS } from '../../platforms/versions.ts';
 
 export type DirectusVersion = typeof VERSIONS.directus | typeof VERSIONS.directusOpen;
@@ -98,12 +97,12 @@ export async function startDirectus(
       },
       log: text,
       restart: async () => {
-        await stop(server);
+        await end(server, { group: true });
         server = run('start');
         await ready(url, server, text);
       },
       [Symbol.asyncDispose]: async () => {
-        await stop(server);
+        await end(server, { group: true });
         rmSync(data, { recursive: true, force: true, maxRetries: 3 });
       },
     };
@@ -120,27 +119,6 @@ async function ready(url: string, server: ChildProcess, log: () => string): Prom
     if (answer?.ok === true) return;
     await pause(100);
   }
-  await stop(server);
+  await end(server, { group: true });
   throw new Error(`directus did not answer at ${url} within ${READY / 1000} s:\n${log()}`);
-}
-
-/** Ends the server with everything it has started. */
-async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined) return;
-  const group = -server.pid;
-  const closed = new Promise((resolve) => server.once('close', resolve));
-  process.kill(group, 'SIGTERM');
-  const timer = setTimeout(() => process.kill(group, 'SIGKILL'), 5_000);
-  await closed;
-  clearTimeout(timer);
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => {
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

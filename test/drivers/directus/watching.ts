@@ -1,20 +1,12 @@
 import { expect } from 'chai';
 import { Desk, type Running } from '../../cli/binary.ts';
+import { contentFrom } from './desk.ts';
 import { RawDirectus } from './raw-directus.ts';
 import { ADMIN_TOKEN, type DirectusVersion } from './server.ts';
 
 /** The next look by the clock is an hour away: what happens before was seen through the websocket. */
-const configuration = (url: string, dir: string): string => `
-apiVersion: plumbline.dev/v1alpha1
-kind: Platform
-metadata: {name: content}
-spec: {driver: directus, url: "${url}", auth: {token: {valueFrom: {env: DIRECTUS_TOKEN}}}}
----
-apiVersion: plumbline.dev/v1alpha1
-kind: Sync
-metadata: {name: flows}
-spec: {source: {git: {url: "file://${dir}/flows"}}, platform: content, interval: 1h, gracePeriod: 0s}
-`;
+const configuration = (url: string, dir: string): string =>
+  contentFrom(url, `${dir}/flows`, 'interval: 1h, gracePeriod: 0s');
 const FLOW = `
 apiVersion: plumbline.dev/v1alpha1
 kind: Workflow

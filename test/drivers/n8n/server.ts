@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { installPlatform } from '../../platforms/install.ts';
+import { end, freePort } from '../../platforms/processes.ts';
 import { VERSIONS } from '../../platforms/versions.ts';
 
 /** The first start runs all migrations; on a busy machine that takes its time. */
@@ -56,7 +55,7 @@ export async function startN8n(options: N8nOptions = {}): Promise<N8nServer> {
     env: { ...process.env, ...environment(folder, port, broker), ...options.env },
   });
   const stop = async (): Promise<void> => {
-    await end(child);
+    await end(child, { group: true, atOnce: true });
     rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -133,24 +132,4 @@ async function call(
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text.slice(0, 500)}`);
   return (JSON.parse(text) as { data: unknown }).data;
-}
-
-function end(child: ChildProcess): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
-  child.once('exit', () => resolve());
-  process.kill(-child.pid, 'SIGKILL');
-  return promise;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }

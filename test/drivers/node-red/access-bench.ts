@@ -8,7 +8,8 @@ import { AccessClient } from '../../../src/drivers/node-red/access.ts';
 import { type HostedNodeRed, startHosted } from '../../../src/drivers/node-red/hosted.ts';
 import type { JsonObject, JsonValue, Key } from '../../../src/manifest/manifest.ts';
 import type { Change, Owner, RemoteObject } from '../../../src/plan/types.ts';
-import { call, freePort, login } from './operator-node-red.ts';
+import { freePort } from '../../platforms/processes.ts';
+import { call, login } from './operator-node-red.ts';
 
 export const OWNER: Owner = 'default/orders';
 export const signal = new AbortController().signal;

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { prepareHostedFiles } from '../../../src/drivers/node-red/hosted-files.ts';
 import { askChild, stopLeftover } from '../../../src/drivers/node-red/hosted-process.ts';
 import { type HostedNodeRed, startHosted } from '../../../src/drivers/node-red/hosted.ts';
-import { call, freePort, login, until } from './operator-node-red.ts';
+import { freePort } from '../../platforms/processes.ts';
+import { call, login, until } from './operator-node-red.ts';
 
 describe('a hosted Node-RED', () => {
   let stateDir: string;

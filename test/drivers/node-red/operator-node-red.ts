@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../platforms/processes.ts';
 
 const require_ = createRequire(import.meta.url);
 const PROGRAM = join(dirname(require_.resolve('node-red/package.json')), 'red.js');
@@ -71,17 +71,6 @@ export async function until<T>(condition: () => Promise<T | false | undefined> |
     if (Date.now() > deadline) throw new Error(`never became true: ${condition.toString()}`);
     await sleep(20);
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** A token by password; undefined when the login is refused. */

@@ -10,7 +10,8 @@ import { NodeRedDriver } from '../../../src/drivers/node-red/node-red.ts';
 import type { JsonObject, JsonValue, Key, Kind } from '../../../src/manifest/manifest.ts';
 import type { Change, Marker, RemoteObject } from '../../../src/plan/types.ts';
 import type { SecretValue } from '../../../src/secrets/secrets.ts';
-import { freePort, until } from './operator-node-red.ts';
+import { freePort } from '../../platforms/processes.ts';
+import { until } from './operator-node-red.ts';
 
 const require_ = createRequire(import.meta.url);
 const PROGRAM = join(dirname(require_.resolve('node-red/package.json')), 'red.js');

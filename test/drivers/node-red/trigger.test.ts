@@ -6,7 +6,8 @@ import { MOST_UNANSWERED } from '../../../src/drivers/node-red/flow-call.ts';
 import type { NodeRedDriver } from '../../../src/drivers/node-red/node-red.ts';
 import type { JsonValue } from '../../../src/manifest/manifest.ts';
 import { FaultProxy } from '../fault-proxy.ts';
-import { freePort, until } from './operator-node-red.ts';
+import { freePort } from '../../platforms/processes.ts';
+import { until } from './operator-node-red.ts';
 import { type NodeRedServer, connect, deployRaw, never, startNodeRed } from './server.ts';
 import { FLOWS, code, httpIn, tab } from './trigger-flows.ts';
 
