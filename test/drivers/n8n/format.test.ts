@@ -146,7 +146,7 @@ describe('Exports of n8n', () => {
       { name: 'Merge', pointer: '/nodes/2' },
     ]);
     const names = objectsOf(mended('notes.json')['nodes']).map(({ name }) => name);
-    expect(names).to.deep.equal(['Start', 'Start1', 'Sticky Note1', 'Sticky Note', 'Sticky Note2']);
+    expect(names).to.deep.equal(['Start1', 'Start', 'Sticky Note1', 'Sticky Note', 'Sticky Note2']);
   });
 
   it('that a script wrote are brought to the types that n8n wants', () => {
