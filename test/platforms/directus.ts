@@ -6,6 +6,7 @@ import { directusHarness } from '../drivers/directus/contract-harness.ts';
 import { describeTemplates } from '../drivers/directus/corpus.ts';
 import { describeLicence } from '../drivers/directus/licence.ts';
 import { describeLivedIn } from '../drivers/directus/lived-in.ts';
+import { describeSample } from '../drivers/directus/sample.ts';
 import { describeWatching } from '../drivers/directus/watching.ts';
 import { VERSIONS } from './versions.ts';
 
@@ -19,6 +20,7 @@ describeLicence(VERSIONS.directus);
 describeWatching(VERSIONS.directusOpen);
 describeLivedIn(VERSIONS.directusOpen);
 describeTemplates(VERSIONS.directusOpen);
+describeSample(VERSIONS.directusOpen);
 describeKills('a real Directus, which takes arrays', {
   start: startDirectusTerrain,
   connect: connectToDirectus,
