@@ -1,4 +1,5 @@
 import { ReconcilerError } from '../errors.ts';
+import { askReplicas } from '../daemon/holders.ts';
 import type { Operations } from '../daemon/operations.ts';
 import { daemonOf, remoteApi } from '../daemon/remote-api.ts';
 import type { RemoteApi } from '../daemon/remote-api.ts';
@@ -36,7 +37,8 @@ export async function openSession(flags: GlobalFlags, context: Context): Promise
   // One writer here as well: a shard that nobody holds is taken for as long as the command runs, the others are refused.
   await joinAsGuest(workshop);
   const local = session(workshop.operations, async () => workshop[Symbol.asyncDispose]());
-  return { ...local, reconcile: refuseReconcile };
+  const reconcile = ({ sync }: { readonly sync?: string | undefined }) => askReplicas(workshop.engine, sync);
+  return { ...local, reconcile: replicas === undefined ? refuseReconcile : reconcile };
 }
 
 /** @throws ReconcilerError `daemon-unreachable` when no daemon holds this state directory. */

@@ -1,3 +1,4 @@
+import { namespaceOf } from '../manifest/cluster-name.ts';
 import type { DefinitionFormat } from '../manifest/manifest.ts';
 import type { Problem } from '../errors.ts';
 import type { DriverDefinition } from '../drivers/driver.ts';
@@ -10,7 +11,6 @@ import type { Metrics } from '../report/metrics.ts';
 import type { PassReport, Trigger } from '../report/pass-report.ts';
 import { Reporter } from '../report/reporter.ts';
 import type { SecretStore } from '../secrets/store.ts';
-import type { Source } from '../source/source.ts';
 import type { Configuration } from './configuration.ts';
 import { problemsOf, refuseEmptied, refuseInvalid } from './configuration-refusal.ts';
 import { Exchange } from './exchange.ts';
@@ -18,7 +18,7 @@ import { PassWorker } from './pass-worker.ts';
 import { Platforms } from './platforms.ts';
 import { WorkQueue } from './queue.ts';
 import { Roster } from './roster.ts';
-import { suspensionOf } from './runner.ts';
+import { SourceWatches } from './source-watches.ts';
 import type { PassRequest } from './runner.ts';
 import { isSettled } from './settled.ts';
 import type { SharedState } from './shared-state.ts';
@@ -27,7 +27,6 @@ import type { Target } from './target.ts';
 import { ownScopeOf } from './targets.ts';
 import type { Timers } from './timers.ts';
 import type { CustomResources } from './sources.ts';
-import { SyncTriggers } from './triggers.ts';
 
 export interface EngineParts {
   readonly ledger: Ledger;
@@ -48,8 +47,8 @@ export interface EngineParts {
   readonly host: (name: string, port: number, signal: AbortSignal) => Promise<HostedNodeRed>;
   /** Which platforms are this replica's, where several share them; all are, when absent. */
   readonly shards?: Shards;
-  /** Whether a Sync stands as it is meant, as far as whoever holds its platforms has told. */
-  readonly isReadyElsewhere?: (sync: string) => boolean;
+  /** Whether a Sync that is a custom resource stands as it is meant, as far as whoever holds its platforms has told in its status. */
+  readonly isReadyElsewhere?: (target: Target) => boolean;
   /** What they tell each other. */
   readonly state?: SharedState;
 }
@@ -79,7 +78,7 @@ export class Engine implements AsyncDisposable {
   onReported: (target: Target, report: PassReport) => void = () => undefined;
   /** Told when platforms became this replica's, or are not any more. */
   onHeldChanged: () => void = () => undefined;
-  readonly #triggers = new Map<string, { readonly source: Source; readonly triggers: SyncTriggers }>();
+  readonly #sources: SourceWatches;
 
   /** Use `Engine.open`. */
   private constructor(parts: EngineParts, baseDir: string) {
@@ -98,32 +97,43 @@ export class Engine implements AsyncDisposable {
       onRequest: (platform, { code, seconds }) => this.#measure(platform, code, seconds),
     });
     this.roster = new Roster({ ...parts, baseDir });
+    const holds = (platform: string): boolean => this.holds(platform);
     this.monitor = new Monitor({
       ledger,
       metrics,
       now: () => timers.now(),
       platforms: () => this.platforms.known(),
       revisionOf: (sync, platform) => this.reporter.standing({ sync, platform }).revision,
-      holds: (platform) => this.holds(platform),
+      holds,
       settled: (platform) => isSettled(this, platform),
+    });
+    this.#sources = new SourceWatches({ timers, log, wake: (sync, trigger) => this.#wakeSync(sync, trigger) });
+    const { neighbours } = parts.state ?? {};
+    const exchange = new Exchange({
+      owners: () => ledger.owners,
+      targets: () => this.roster.targets(),
+      outputs: (platform) => parts.driverNamed(this.platforms.get(platform)?.spec.driver ?? '').outputs ?? {},
+      holds,
+      ...(neighbours === undefined ? {} : { neighbours }),
     });
     const common = { ...parts, platforms: this.platforms, reporter: this.reporter, roster: this.roster };
     this.#worker = new PassWorker({
       ...common,
+      isReadyElsewhere: (target) =>
+        namespaceOf(target.sync) === undefined
+          ? neighbours?.succeeded(target) === this.roster.settingsOf(target.sync)
+          : parts.isReadyElsewhere?.(target) === true,
       checkChanges: parts.plugins,
       queue: () => this.queue,
-      exchange: new Exchange({
-        owners: () => ledger.owners,
-        targets: () => this.roster.targets(),
-        outputs: (platform) => parts.driverNamed(this.platforms.get(platform)?.spec.driver ?? '').outputs ?? {},
-      }),
-      holds: (platform) => this.holds(platform),
+      exchange,
+      holds,
       onReported: (target, report) => {
         this.onPassEnded();
         this.onReported(target, report);
       },
     });
     this.queue = new WorkQueue(this.#worker, timers);
+    if (neighbours !== undefined) neighbours.onNews = (syncs) => this.#worker.heard(syncs);
     metrics.watchQueue(() => this.queue.numbers());
   }
 
@@ -199,8 +209,7 @@ export class Engine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#worker.following = false;
-    await Promise.all([...this.#triggers.values()].map(({ triggers }) => triggers[Symbol.asyncDispose]()));
-    this.#triggers.clear();
+    await this.#sources[Symbol.asyncDispose]();
     await this.queue.stop();
     await this.platforms[Symbol.asyncDispose]();
   }
@@ -250,9 +259,9 @@ export class Engine implements AsyncDisposable {
 
   /** Metrics of suspension follow the ledger and the configuration. */
   showSuspensions(): void {
-    for (const target of this.roster.targets()) {
-      this.parts.metrics.suspended(target.sync, suspensionOf(target, this.parts.ledger) !== undefined);
-    }
+    const suspended = new Set(this.parts.ledger.suspensions().map(({ sync }) => sync));
+    for (const { sync, suspend } of this.roster.targets())
+      this.parts.metrics.suspended(sync, suspend || suspended.has(sync));
   }
 
   #watchSources(): void {
@@ -260,28 +269,17 @@ export class Engine implements AsyncDisposable {
     const ours = this.roster
       .sources()
       .filter(({ name }) => this.roster.ofSync(name).some((one) => this.holds(one.platform)));
-    const wanted = new Map(ours.map((one) => [one.name, one]));
-    for (const [name, { source, triggers }] of this.#triggers) {
-      if (wanted.get(name)?.source === source) continue;
-      this.#triggers.delete(name);
-      void triggers[Symbol.asyncDispose]().catch((error: unknown) =>
-        this.parts.log.warn('source not closed cleanly', { sync: name, error }),
-      );
-    }
-    for (const [name, sync] of wanted) {
-      if (this.#triggers.has(name)) continue;
-      const wake = (trigger: Trigger): void => {
-        for (const target of this.roster.ofSync(name)) this.wake(target, trigger);
-      };
-      this.#triggers.set(name, { source: sync.source, triggers: new SyncTriggers(sync, this.parts.timers, wake) });
-    }
+    this.#sources.follow(ours);
   }
 
   /** Something may have changed in a Sync's source. @returns whether there is such a Sync. */
   lookAtSync(name: string): boolean {
-    const targets = this.roster.ofSync(name);
-    if (this.#worker.following) for (const target of targets) this.wake(target, 'commit');
-    return targets.length > 0;
+    if (this.#worker.following) this.#wakeSync(name, 'commit');
+    return this.roster.ofSync(name).length > 0;
+  }
+
+  #wakeSync(name: string, trigger: Trigger): void {
+    for (const target of this.roster.ofSync(name)) this.wake(target, trigger);
   }
 
   /** A server error or no answer is the platform's failure; what it refuses is its caller's. */
@@ -294,6 +292,6 @@ export class Engine implements AsyncDisposable {
   /** Something changed on a platform. */
   lookAtPlatform(platform: string): void {
     if (!this.#worker.following) return;
-    for (const target of this.roster.targets()) if (target.platform === platform) this.wake(target, 'event');
+    for (const target of this.roster.onPlatform(platform)) this.wake(target, 'event');
   }
 }

@@ -7,6 +7,7 @@ import type { OutputNames } from '../manifest/output-reference.ts';
 import { didYouMean } from '../manifest/suggest.ts';
 import { missingOutput } from '../reconcile/references.ts';
 import type { OtherObjects, Resolution } from '../reconcile/references.ts';
+import type { Neighbours } from './neighbours.ts';
 import type { Target } from './target.ts';
 
 export interface ExchangeParts {
@@ -14,6 +15,10 @@ export interface ExchangeParts {
   readonly targets: () => readonly Target[];
   /** What the driver of a Platform declares. */
   readonly outputs: (platform: string) => OutputNames;
+  /** Whether this replica writes to the platform. */
+  readonly holds: (platform: string) => boolean;
+  /** What those tell that write to others. */
+  readonly neighbours?: Pick<Neighbours, 'outputs' | 'trouble'>;
 }
 
 /** One reference of an object, and what was said to it. */
@@ -102,7 +107,7 @@ export class Exchange {
   /** What would be said now; of an object of the same source, what the ledger says. */
   #wordNow(target: Target, { manifest, reference, at }: Omit<Use, 'told'>): string {
     if (at !== target) return wordOf(this.#find(target, manifest, reference));
-    const outputs = this.#parts.owners().outputs(target, reference.key);
+    const outputs = this.#outputsOf(target, reference.key);
     const value = typeof outputs === 'object' ? outputs[reference.output] : undefined;
     return value === undefined ? '' : wordOf({ at, answer: { state: 'known', value } });
   }
@@ -144,16 +149,21 @@ export class Exchange {
   }
 
   #holds(target: Target, key: Key): boolean {
-    return (
-      this.#parts.owners().outputs(target, key) !== undefined || target.memory.desired?.manifests.has(key) === true
-    );
+    if (this.#outputsOf(target, key) !== undefined) return true;
+    return this.#parts.holds(target.platform) && target.memory.desired?.manifests.has(key) === true;
+  }
+
+  /** What was last applied: by this replica as its ledger says, by another as that one has written down for all. */
+  #outputsOf(target: Target, key: Key): ReturnType<Owners['outputs']> {
+    const { holds, owners, neighbours } = this.#parts;
+    return holds(target.platform) ? owners().outputs(target, key) : neighbours?.outputs(target, key);
   }
 
   #answer(reference: OutputReference, at: Target): Resolution {
     const { key, output } = reference;
     const flaw = unknownOutput(reference, this.#parts.outputs(at.platform));
     if (flaw !== undefined) return { state: 'refused', ...flaw };
-    const outputs = this.#parts.owners().outputs(at, key);
+    const outputs = this.#outputsOf(at, key);
     if (outputs === undefined || outputs === 'unknown') {
       return {
         state: 'waits',
@@ -173,6 +183,8 @@ export class Exchange {
     { askable, meant }: { readonly askable: readonly Target[]; readonly meant: readonly Target[] },
   ): Resolution {
     const { key, platform } = reference;
+    const away = meant.find((one) => !this.#parts.holds(one.platform));
+    if (away !== undefined) return this.#awayFrom(key, away);
     const own = target.memory.desired !== undefined && isHere(reference, target.platform) ? [target] : [];
     const unread = [...own, ...meant].find((one) => mayHave(one, key));
     if (unread !== undefined) {
@@ -197,6 +209,17 @@ export class Exchange {
       state: 'refused',
       message: `${key} is ${syncs.length === 0 ? 'not in' : 'neither in'} ${where}`,
       remedy: didYouMean(key, names, permit(target)),
+    };
+  }
+
+  /** What stands in the source of a Sync that another replica looks after is not known here: only what it has applied. */
+  #awayFrom(key: Key, { sync, platform }: Target): Resolution {
+    const trouble = this.#parts.neighbours?.trouble;
+    const unread = trouble === undefined ? '' : ` (what it has is not known: ${trouble.message})`;
+    return {
+      state: 'waits',
+      because: `${key} of the Sync ${sync} is not on ${platform} yet, which another replica holds${unread}`,
+      remedy: `Nothing to do when that Sync has it: it follows by itself. Otherwise correct the name. See "plumbline status ${sync}".`,
     };
   }
 

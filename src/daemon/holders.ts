@@ -1,4 +1,6 @@
+import { ReconcilerError } from '../errors.ts';
 import type { Engine } from './engine.ts';
+import type { Queued } from './operations.ts';
 import { SUSPENSIONS } from './shards.ts';
 
 /**
@@ -12,6 +14,32 @@ export async function askHolders(
 ): Promise<void> {
   if (shards === undefined) return;
   await Promise.all(platforms.flatMap((platform) => (shards.holds(platform) ? [] : [shards.ask(platform, what)])));
+}
+
+/**
+ * For a command, which follows nothing: has the replicas look that hold the platforms of a Sync, or of all.
+ * @throws ReconcilerError `daemon-unreachable` where no replica holds one; `cluster-…`
+ */
+export async function askReplicas(engine: Engine, sync: string | undefined): Promise<readonly Queued[]> {
+  const { roster } = engine;
+  const targets = (sync === undefined ? roster.targets() : roster.ofSync(sync)).map(({ sync, platform }) => ({
+    sync,
+    platform,
+  }));
+  const alone = targets.find(({ platform }) => engine.holds(platform));
+  if (alone !== undefined) {
+    throw new ReconcilerError(
+      `No replica holds the platform ${alone.platform}, so there is nobody to look again.`,
+      'never',
+      {
+        code: 'daemon-unreachable',
+        remedy:
+          'Start one with "plumbline start", or use "plumbline apply", which takes the Lease for as long as it runs.',
+      },
+    );
+  }
+  await Promise.all(targets.map(({ sync, platform }) => askHolders(engine, [platform], `sync/${sync}`)));
+  return targets;
 }
 
 /** Has every replica know whether a Sync is suspended. @throws ReconcilerError when the cluster could not be told */

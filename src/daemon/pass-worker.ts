@@ -1,3 +1,4 @@
+import { namespaceOf } from '../manifest/cluster-name.ts';
 import type { Log } from '../report/log.ts';
 import type { PassReport, Trigger } from '../report/pass-report.ts';
 import { dueAfter } from './pacing.ts';
@@ -5,6 +6,7 @@ import type { Priority, Ticket, WorkQueue, Worker } from './queue.ts';
 import type { Roster } from './roster.ts';
 import { runPass } from './runner.ts';
 import type { PassRequest, RunnerParts } from './runner.ts';
+import type { SharedState } from './shared-state.ts';
 import { alreadyRead } from './sources.ts';
 import type { Target } from './target.ts';
 
@@ -24,7 +26,10 @@ export interface PassWorkerParts extends RunnerParts {
   readonly queue: () => WorkQueue;
   /** Whether passes of that platform may run here. */
   readonly holds: (platform: string) => boolean;
-  readonly isReadyElsewhere?: (sync: string) => boolean;
+  /** Whether a Sync has succeeded on a platform that another replica holds, as far as that one has told. */
+  readonly isReadyElsewhere: (target: Target) => boolean;
+  /** What is told to others. */
+  readonly state?: SharedState;
   /** Told after every pass that was reported. */
   readonly onReported: (target: Target, report: PassReport) => void;
 }
@@ -112,15 +117,35 @@ export class PassWorker implements Worker {
     queue().later({ ...place, trigger: due.trigger, priority: due.priority }, due.delay);
     const wrote = report.outcomes.length + (report.plan?.records.length ?? 0) > 0;
     if (exchange.saysAnew(target) || wrote) for (const other of exchange.stale()) this.wake(other, 'event');
+    if (succeeded) this.#tellSuccess(target);
     if (!moved) return;
     for (const other of roster.targets()) if (other.dependsOn.includes(target.sync)) this.wake(other, 'event');
+  }
+
+  /** Others have told something new: who uses outputs of theirs, or waits for one of these Syncs, looks again. */
+  heard(syncs: ReadonlySet<string>): void {
+    const { exchange, roster } = this.#parts;
+    if (!this.following) return;
+    for (const other of exchange.stale()) this.wake(other, 'event');
+    if (syncs.size === 0) return;
+    for (const other of roster.targets())
+      if (other.dependsOn.some((name) => syncs.has(name))) this.wake(other, 'event');
+  }
+
+  #tellSuccess(target: Target): void {
+    const { state, roster, log } = this.#parts;
+    // A custom resource has a status for that.
+    if (namespaceOf(target.sync) !== undefined) return;
+    void state?.tellSuccess(target, roster.settingsOf(target.sync)).catch((error: unknown) => {
+      log.warn('success not told to other replicas', { sync: target.sync, platform: target.platform, error });
+    });
   }
 
   /** What another replica does, or did until now, is known from what that one has told. */
   #hasSucceeded(target: Target): boolean {
     const { reporter, holds, isReadyElsewhere } = this.#parts;
     if (reporter.standing(target).lastSuccess !== undefined && holds(target.platform)) return true;
-    return !(holds(target.platform) && target.progress.attempted) && isReadyElsewhere?.(target.sync) === true;
+    return !(holds(target.platform) && target.progress.attempted) && isReadyElsewhere(target);
   }
 
   /** Why a target has to wait for another Sync; undefined when it need not. */

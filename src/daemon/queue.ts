@@ -1,6 +1,7 @@
 import { ReconcilerError } from '../errors.ts';
 import type { QueueNumbers } from '../report/metrics.ts';
 import type { Trigger } from '../report/pass-report.ts';
+import { Shelf } from './shelf.ts';
 import type { Timers } from './timers.ts';
 
 /**
@@ -57,6 +58,15 @@ export class WorkQueue {
   readonly #worker: Worker;
   readonly #timers: Timers;
   readonly #entries = new Set<Entry>();
+  /** Entries by where they stand, so that no step looks at all of them. */
+  readonly #waiting = new Shelf(rank);
+  readonly #ready = new Shelf(rank);
+  readonly #preparing = new Shelf(rank);
+  readonly #running = new Shelf(rank);
+  /** What waits and may be merged with, by key. */
+  readonly #mergeable = new Map<string, Entry>();
+  /** Keys that have an entry which is preparing, ready or running. */
+  readonly #active = new Set<string>();
   readonly #later = new Map<string, { readonly cancel: () => void }>();
   readonly #left: (() => void)[] = [];
   #stopped = false;
@@ -69,12 +79,13 @@ export class WorkQueue {
   /** Asks for a pass as soon as may be. Asking again before it has begun changes nothing but, upwards, its priority. */
   add(ticket: Ticket): void {
     if (this.#stopped) return;
-    const waiting = [...this.#entries].find(
-      (entry) => entry.ticket.key === ticket.key && entry.state === 'waiting' && entry.own === undefined,
-    );
+    const waiting = this.#mergeable.get(ticket.key);
     if (waiting === undefined)
       this.#enter({ ticket, since: this.#timers.now(), state: 'waiting', abort: new AbortController() });
-    else if (HANDICAP[ticket.priority] < HANDICAP[waiting.ticket.priority]) waiting.ticket = ticket;
+    else if (HANDICAP[ticket.priority] < HANDICAP[waiting.ticket.priority]) {
+      const { trigger, priority } = ticket;
+      waiting.ticket = { ...waiting.ticket, trigger, priority };
+    }
     this.#advance();
   }
 
@@ -149,31 +160,42 @@ export class WorkQueue {
 
   #enter(entry: Entry): void {
     this.#entries.add(entry);
+    this.#waiting.put(entry.ticket.lane, entry);
+    if (entry.own === undefined) this.#mergeable.set(entry.ticket.key, entry);
   }
 
+  /** Begins what may begin: lanes do not wait for one another, nor do groups. */
   #advance(): void {
-    const entries = [...this.#entries].toSorted((a, b) => rank(a) - rank(b));
-    for (const entry of entries) {
-      if (entry.state === 'waiting' && !this.#stopped && this.#mayPrepare(entry)) void this.#step(entry, 'preparing');
-      else if (entry.state === 'ready' && !this.#groupIsBusy(entry.ticket.group)) void this.#step(entry, 'running');
+    for (const lane of this.#stopped ? [] : this.#waiting.names()) {
+      while (this.#preparing.count(lane) < LANE_WIDTH) {
+        const next = this.#waiting.first(lane, ({ ticket }) => !this.#active.has(ticket.key));
+        if (next === undefined) break;
+        void this.#step(next, 'preparing');
+      }
+    }
+    for (const group of this.#ready.names()) {
+      const next = this.#running.count(group) > 0 ? undefined : this.#ready.first(group);
+      if (next !== undefined) void this.#step(next, 'running');
     }
   }
 
-  #mayPrepare({ ticket }: Entry): boolean {
-    let inLane = 0;
-    for (const { ticket: other, state } of this.#entries) {
-      if (state !== 'waiting' && other.key === ticket.key) return false;
-      if (state === 'preparing' && other.lane === ticket.lane) inLane += 1;
-    }
-    return inLane < LANE_WIDTH;
-  }
-
-  #groupIsBusy(group: string): boolean {
-    return [...this.#entries].some(({ ticket, state }) => state === 'running' && ticket.group === group);
+  /** Notes where an entry stands; undefined: it has left. */
+  #move(entry: Entry, state: Entry['state'] | undefined): void {
+    const { key, lane, group } = entry.ticket;
+    for (const shelf of [this.#waiting, this.#preparing]) shelf.take(lane, entry);
+    for (const shelf of [this.#ready, this.#running]) shelf.take(group, entry);
+    if (this.#mergeable.get(key) === entry) this.#mergeable.delete(key);
+    if (entry.state !== 'waiting') this.#active.delete(key);
+    if (state === undefined) return;
+    entry.state = state;
+    this.#active.add(key);
+    if (state === 'preparing') this.#preparing.put(lane, entry);
+    else if (state === 'ready') this.#ready.put(group, entry);
+    else this.#running.put(group, entry);
   }
 
   async #step(entry: Entry, state: 'preparing' | 'running'): Promise<void> {
-    entry.state = state;
+    this.#move(entry, state);
     const worker = entry.own ?? this.#worker;
     try {
       if (state === 'preparing') await worker.prepare(entry.ticket, entry.abort.signal);
@@ -186,7 +208,7 @@ export class WorkQueue {
     if (state === 'running') this.#leave(entry);
     else if (this.#stopped) this.#drop(entry);
     else {
-      entry.state = 'ready';
+      this.#move(entry, 'ready');
       this.#advance();
     }
   }
@@ -204,6 +226,7 @@ export class WorkQueue {
 
   #leave(entry: Entry): void {
     this.#entries.delete(entry);
+    this.#move(entry, undefined);
     for (const check of this.#left.splice(0)) check();
     this.#advance();
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Problem } from '../errors.ts';
 import type { DefinitionFormat } from '../manifest/manifest.ts';
 import { namespaceOf } from '../manifest/cluster-name.ts';
@@ -45,6 +46,9 @@ export class Roster {
   readonly #parts: RosterParts;
   readonly #syncs = new Map<string, SyncEntry>();
   readonly #targets = new Map<string, Target>();
+  readonly #bySync = new Map<string, Set<Target>>();
+  readonly #onPlatform = new Map<string, Set<Target>>();
+  #cluster: readonly Sync[] | undefined;
   /** Platform documents that the targets were made for: another driver needs another loader. */
   readonly #platforms = new Map<string, string>();
   readonly #retirements: Retirements;
@@ -72,16 +76,25 @@ export class Roster {
   }
 
   ofSync(sync: string): readonly Target[] {
-    return this.targets().filter((target) => target.sync === sync && target.terms.retire === undefined);
+    return this.allOfSync(sync).filter(({ terms }) => terms.retire === undefined);
+  }
+
+  /** Those on their way out among them. */
+  allOfSync(sync: string): readonly Target[] {
+    return [...(this.#bySync.get(sync) ?? [])];
+  }
+
+  onPlatform(platform: string): readonly Target[] {
+    return [...(this.#onPlatform.get(platform) ?? [])];
   }
 
   /** Whether anything of that Sync is left, be it on its way out. */
   has(sync: string): boolean {
-    return this.targets().some((target) => target.sync === sync);
+    return this.#bySync.has(sync);
   }
 
   drop(target: Target): void {
-    if (this.find(target.place.key) === target) this.#targets.delete(target.place.key);
+    if (this.find(target.place.key) === target) this.#remove(target.place.key);
   }
 
   /** As it is configured. */
@@ -89,12 +102,19 @@ export class Roster {
     return this.#syncs.get(name)?.sync;
   }
 
+  /** What stands for a Sync as it is configured: another one whenever anything of it is. */
+  settingsOf(sync: string): string {
+    const text = this.#syncs.get(sync)?.text ?? '';
+    return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  }
+
   /** Syncs whose source are custom resources, by name. */
   cluster(): readonly Sync[] {
-    return [...this.#syncs.values()]
+    this.#cluster ??= [...this.#syncs.values()]
       .map(({ sync }) => sync)
       .filter(({ spec }) => spec.source.cluster !== undefined)
       .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    return this.#cluster;
   }
 
   /** The source of each Sync, for its triggers. */
@@ -133,14 +153,13 @@ export class Roster {
   adopt(configuration: Configuration): void {
     const { fresh } = this.plan(configuration);
     const before = new Set(this.#syncs.keys());
-    for (const key of fresh) this.#targets.delete(key);
+    for (const key of fresh) this.#remove(key);
     this.#adoptSyncs(configuration);
     for (const { name, sync } of wantedTargets(configuration)) {
       if (this.#targets.has(targetKey(name))) continue;
       const driver = configuration.platforms.get(name.platform)?.spec.driver ?? '';
       const source = this.#syncs.get(name.sync)?.source;
-      if (source !== undefined)
-        this.#targets.set(targetKey(name), targetOf(sync, name.platform, source, this.#targetParts(driver)));
+      if (source !== undefined) this.#put(targetOf(sync, name.platform, source, this.#targetParts(driver)));
     }
     for (const [name, { sync }] of this.#syncs) this.#retirements.configured(name, sync.spec.deletionPolicy);
     this.#platforms.clear();
@@ -149,6 +168,7 @@ export class Roster {
   }
 
   #adoptSyncs({ syncs, baseDir }: Configuration): void {
+    this.#cluster = undefined;
     const { ledger, secrets, environment, stateDir, metrics, customResources } = this.#parts;
     for (const name of this.#syncs.keys()) if (!syncs.has(name)) this.#syncs.delete(name);
     for (const [name, sync] of syncs) {
@@ -168,8 +188,31 @@ export class Roster {
     for (const { policy, driver, ...name } of this.#retirements.due(configuration, before)) {
       if (this.#targets.has(targetKey(name))) continue;
       this.#parts.log.info('sync retiring', { ...name, policy });
-      this.#targets.set(targetKey(name), retiringTarget(name, policy, this.#targetParts(driver)));
+      this.#put(retiringTarget(name, policy, this.#targetParts(driver)));
     }
+  }
+
+  #put(target: Target): void {
+    this.#targets.set(target.place.key, target);
+    for (const [index, name] of this.#indexes(target)) index.set(name, (index.get(name) ?? new Set()).add(target));
+  }
+
+  #remove(key: string): void {
+    const target = this.#targets.get(key);
+    if (target === undefined) return;
+    this.#targets.delete(key);
+    for (const [index, name] of this.#indexes(target)) {
+      const targets = index.get(name);
+      targets?.delete(target);
+      if (targets?.size === 0) index.delete(name);
+    }
+  }
+
+  #indexes({ sync, platform }: Target) {
+    return [
+      [this.#bySync, sync],
+      [this.#onPlatform, platform],
+    ] as const;
   }
 
   #targetParts(driver: string) {

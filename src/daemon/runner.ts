@@ -107,7 +107,7 @@ export async function runPass(
 }
 
 /** Why a Sync is suspended; undefined when it runs. */
-export function suspensionOf(target: Target, ledger: Ledger): string | undefined {
+function suspensionOf(target: Target, ledger: Ledger): string | undefined {
   if (target.suspend) return 'its configuration says so';
   const found = ledger.suspensions().find(({ sync }) => sync === target.sync);
   return found === undefined ? undefined : `${found.reason} (${found.by})`;

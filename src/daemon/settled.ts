@@ -13,7 +13,7 @@ interface Settling {
  */
 export function isSettled(engine: Settling, platform: string): boolean {
   const { roster, reporter } = engine;
-  const own = roster.targets().filter((target) => target.platform === platform);
+  const own = roster.onPlatform(platform);
   const inOrder = own.every((one) => one.progress.attempted && reporter.standing(one).lastSuccess !== undefined);
   return engine.holds(platform) && inOrder;
 }

@@ -8,13 +8,19 @@ import type { Workshop } from './workshop.ts';
 /** Milliseconds that a command waits to learn who holds what. */
 const GUEST_PATIENCE = 15_000;
 
+/** Milliseconds that what others have told is waited for. */
+const HEARING = 5_000;
+
 /** What an engine does about shards that come and go. */
 export class ShardDuties implements ShardKeeper {
   readonly #engine: Engine;
   readonly #state: SharedState | undefined;
+  readonly #guest: boolean;
 
-  constructor(engine: Engine) {
+  /** `guest`: for a command, which takes a shard for what it is asked for and runs no pass by itself. */
+  constructor(engine: Engine, { guest = false } = {}) {
     this.#engine = engine;
+    this.#guest = guest;
     this.#state = engine.parts.state;
   }
 
@@ -30,6 +36,7 @@ export class ShardDuties implements ShardKeeper {
     // Syncs that own something and are configured no more, or under another name, are known only now.
     await this.#engine.shardsChanged();
     await this.#state?.inventory.tidy(isOurs);
+    await this.#hearOthers();
     // What was remembered of the platform is from a time when somebody else has written since.
     for (const target of roster.targets()) {
       if (!isOurs(target.platform)) continue;
@@ -58,11 +65,20 @@ export class ShardDuties implements ShardKeeper {
     else if (what === SUSPENSIONS) void this.#readSuspensions();
   }
 
+  /** What others have told is waited for where it is used: the first pass would take for missing what is not heard yet. */
+  async #hearOthers(): Promise<void> {
+    const uses = this.#engine.roster
+      .targets()
+      .some(({ dependsOn, references }) => dependsOn.length > 0 || references.length > 0);
+    if (uses) await this.#state?.neighbours.known(AbortSignal.timeout(HEARING));
+  }
+
   async #readSuspensions(): Promise<void> {
     const { parts } = this.#engine;
     try {
       await this.#state?.readSuspensions();
       this.#engine.showSuspensions();
+      if (this.#guest) return;
       for (const target of this.#engine.roster.targets()) this.#engine.wake(target, 'command');
     } catch (error) {
       parts.log.error('suspensions not read', { error });
@@ -70,6 +86,7 @@ export class ShardDuties implements ShardKeeper {
   }
 
   ready(isOurs: (platform: string) => boolean): void {
+    if (this.#guest) return;
     this.#engine.watchSources();
     for (const target of this.#engine.roster.targets()) if (isOurs(target.platform)) this.#engine.wake(target, 'start');
     this.#engine.onHeldChanged();
@@ -79,6 +96,9 @@ export class ShardDuties implements ShardKeeper {
 /** For a command: takes what is free and waits until it is known who holds the rest. */
 export async function joinAsGuest({ engine, shards }: Workshop): Promise<void> {
   if (shards === undefined) return;
-  shards.serve(new ShardDuties(engine));
-  await shards.known(engine.platforms.names(), AbortSignal.timeout(GUEST_PATIENCE));
+  shards.serve(new ShardDuties(engine, { guest: true }));
+  const patience = AbortSignal.timeout(GUEST_PATIENCE);
+  await shards.known(engine.platforms.names(), patience);
+  // A command asks once: what others have told has to be known by then.
+  await engine.parts.state?.neighbours.known(patience);
 }

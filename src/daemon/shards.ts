@@ -104,7 +104,7 @@ export class Shards implements AsyncDisposable {
 
   /** @throws ReconcilerError `not-holder` when this replica does not hold the platform's shard. */
   refuse(platform: string): void {
-    if (!this.holds(platform)) throw notHolder(platform, this.#holderText(platform));
+    if (!this.holds(platform)) throw this.#notHolder(platform);
   }
 
   fence(platform: string): Fence {
@@ -112,7 +112,7 @@ export class Shards implements AsyncDisposable {
     return {
       permit: () => {
         const left = this.#elector.permit(shard);
-        if (left <= 0) throw notHolder(platform, this.#holderText(platform));
+        if (left <= 0) throw this.#notHolder(platform);
         return left;
       },
     };
@@ -168,6 +168,10 @@ export class Shards implements AsyncDisposable {
     const holder = this.#elector.holderOf(this.#shardOf(platform));
     if (holder === undefined || holder.identity === this.identity) return undefined;
     return `replica ${holder.identity}${holder.address === undefined ? '' : ` (${holder.address})`}`;
+  }
+
+  #notHolder(platform: string): ReconcilerError {
+    return notHolder(platform, this.#holderText(platform), this.#terms.guest);
   }
 
   #taken(shard: number): void {

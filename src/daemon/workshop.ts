@@ -154,7 +154,12 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
         if (cluster === undefined) return readConfiguration(options.configPath);
         return cluster.configuration(await files.read(), ledger.scopes());
       },
-      ...(cluster === undefined ? {} : { customResources: cluster.customResources, isReadyElsewhere: cluster.isReady }),
+      ...(cluster === undefined
+        ? {}
+        : {
+            customResources: cluster.customResources,
+            isReadyElsewhere: ({ sync }: { readonly sync: string }) => cluster.isReady(sync),
+          }),
       driverNamed: options.driverNamed ?? driverNamed,
       formats: DRIVERS.flatMap(({ format }) => (format === undefined ? [] : [format])),
       host: (name, port, signal) =>
@@ -212,6 +217,11 @@ async function openShards(
   );
   const place = { installation, namespace: namespace ?? client.namespace };
   const shards = opened.use(new Shards(client, { ...terms, ...place }, { log, metrics }));
-  const state = new SharedState({ ...place, client }, ledger, (platform) => void shards.fence(platform).permit());
+  const state = opened.use(
+    new SharedState({ ...place, client }, ledger, {
+      refuse: (platform) => void shards.fence(platform).permit(),
+      onFault: (error) => log.warn('inventories of other replicas not followed', { error }),
+    }),
+  );
   return { shards, state };
 }

@@ -32,18 +32,24 @@ class FencedHandler extends DecoratorHandler {
   }
 }
 
-/** What is thrown where a fence is closed. `holder` says who may write, as far as is known. */
-export function notHolder(platform: string, holder: string | undefined): ReconcilerError {
+/** What is thrown where a fence is closed. `holder` says who may write, as far as is known; `guest`: a command asks, and no replica. */
+export function notHolder(platform: string, holder: string | undefined, guest = false): ReconcilerError {
+  const what = `Nothing was sent to platform ${platform}`;
   const who = holder === undefined ? 'no replica holds it at the moment' : `${holder} does`;
-  return new ReconcilerError(
-    `Nothing was sent to platform ${platform}: this replica does not hold the Lease of its shard; ${who}.`,
-    'backoff',
-    {
-      code: 'not-holder',
-      remedy:
-        holder === undefined
-          ? 'Nothing to do: a replica takes it within the duration of the Lease.'
-          : 'Ask the replica that holds it.',
-    },
-  );
+  const told = { code: 'not-holder', remedy: remedyFor(holder, guest) };
+  const message =
+    guest && holder !== undefined
+      ? `${what}: ${holder} holds the Lease of its shard.`
+      : `${what}: this ${guest ? 'command' : 'replica'} does not hold the Lease of its shard; ${who}.`;
+  return new ReconcilerError(message, 'backoff', told);
+}
+
+function remedyFor(holder: string | undefined, guest: boolean): string {
+  if (holder === undefined)
+    return guest
+      ? 'Try again: what nobody holds is taken as soon as the last Lease has run out.'
+      : 'Nothing to do: a replica takes it within the duration of the Lease.';
+  return guest
+    ? 'It applies what the source says by itself; "plumbline reconcile" with the same flags has it look at once. To apply from here, end it first: that frees the Lease.'
+    : 'Ask the replica that holds it.';
 }

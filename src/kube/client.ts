@@ -107,24 +107,34 @@ export class KubeClient implements AsyncDisposable {
     }
   }
 
-  /** Every object of a resource, page by page, as of one resourceVersion. */
+  /** Every object of a resource, as of one resourceVersion. */
   async list(resource: Resource, options: ListOptions): Promise<KubeList> {
+    const items: KubeObject[] = [];
+    let resourceVersion = '';
+    for await (const page of this.pages(resource, options)) {
+      items.push(...page.items);
+      resourceVersion = page.resourceVersion;
+    }
+    return { resourceVersion, items };
+  }
+
+  /** As `list`, page by page, so that no more than one page is held whole. */
+  async *pages(resource: Resource, options: ListOptions): AsyncGenerator<KubeList> {
     const { namespace, labelSelector, fieldSelector, ...call } = options;
     const path = pathOf(resource, namespace === undefined ? {} : { namespace });
-    const items: KubeObject[] = [];
+    // Items of a list do not say what they are.
+    const type = { apiVersion: apiVersionOf(resource), kind: resource.kind };
     let token: string | undefined;
-    for (;;) {
+    do {
       const query = { limit: String(PAGE), continue: token, labelSelector, fieldSelector };
       const page = (await this.#json({ ...call, method: 'GET', path, query })) as {
         readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
         readonly items: readonly KubeObject[];
       };
-      // Items of a list do not say what they are.
-      const type = { apiVersion: apiVersionOf(resource), kind: resource.kind };
-      for (const item of page.items) items.push({ ...item, ...type });
-      token = page.metadata.continue;
-      if (token === undefined || token === '') return { resourceVersion: page.metadata.resourceVersion, items };
-    }
+      const { resourceVersion, continue: next = '' } = page.metadata;
+      yield { resourceVersion, items: page.items.map((item) => ({ ...item, ...type })) };
+      token = next;
+    } while (token !== '');
   }
 
   async create(resource: Resource, object: KubeObject, options: CallOptions): Promise<KubeObject> {

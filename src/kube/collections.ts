@@ -1,6 +1,10 @@
 import type { KubeClient } from './client.ts';
+import { Groups, groupsAround, groupsOf } from './groups.ts';
+import type { Selection } from './groups.ts';
 import type { KubeObject, Resource } from './object.ts';
+import { packed } from './packed.ts';
 import { ObjectWatch } from './watch.ts';
+import type { ObjectChange } from './watch.ts';
 import type { ReconcilerError } from '../errors.ts';
 
 export interface CollectionsParts {
@@ -11,6 +15,8 @@ export interface CollectionsParts {
   readonly namespace?: string;
   /** Objects with these labels only, as a selector of the API. */
   readonly labelSelector?: string;
+  /** Told of every change, before those who follow it. */
+  readonly onChange?: (object: KubeObject, gone: boolean) => void;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -24,39 +30,46 @@ type Listener = (object: KubeObject, before: KubeObject | undefined) => void;
 
 /**
  * The objects of several resources, watched from the first time that somebody asks for them on: one watch per resource, however many
- * ask.
+ * ask. Whoever selects some of them costs no look at the others.
  */
 export class Collections implements AsyncDisposable {
   readonly #parts: CollectionsParts;
   readonly #watches = new Map<string, ObjectWatch>();
   readonly #troubles = new Map<string, Trouble>();
-  readonly #listeners = new Set<Listener>();
+  readonly #objects = new Groups<KubeObject>();
+  readonly #listeners = new Groups<Listener>();
 
   constructor(parts: CollectionsParts) {
     this.#parts = parts;
   }
 
-  /** Every object, once all of them are known. @throws ReconcilerError why they cannot be, or the signal's reason. */
-  async objects(signal: AbortSignal): Promise<readonly KubeObject[]> {
+  /** The objects of a selection, once all of them are known. @throws ReconcilerError why they cannot be, or the signal's reason. */
+  async objects(selection: Selection, signal: AbortSignal): Promise<readonly KubeObject[]> {
     const watches = this.#open();
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(this.trouble?.error ?? (signal.reason as Error)), { once: true });
     });
     aborted.catch(() => undefined);
     await Promise.race([Promise.all(watches.map(({ listed }) => listed)), aborted]);
-    return watches.flatMap(({ objects }) => [...objects.values()]);
+    return this.known(selection);
   }
 
-  /** The objects that are known by now. */
-  known(): readonly KubeObject[] {
-    return [...this.#watches.values()].flatMap(({ objects }) => [...objects.values()]);
+  /** Those that are known by now. */
+  known(selection: Selection): readonly KubeObject[] {
+    const groups = groupsAround(selection).map((group) => this.#objects.in(group));
+    const [smallest] = groups.toSorted((one, other) => one.size - other.size);
+    const labels = Object.entries(selection.labels);
+    return [...(smallest ?? [])].filter(({ metadata }) =>
+      labels.every(([name, value]) => metadata.labels?.[name] === value),
+    );
   }
 
-  /** Calls `listener` at every change of any object, from now on. */
-  follow(listener: Listener): Disposable {
+  /** Calls `listener` at changes of objects that are, or were, of the selection, from now on; at some others, too. */
+  follow(selection: Selection, listener: Listener): Disposable {
     this.#open();
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    const groups = groupsAround(selection).slice(0, 1);
+    this.#listeners.add(groups, listener);
+    return { [Symbol.dispose]: () => this.#listeners.remove(groups, listener) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -78,9 +91,8 @@ export class Collections implements AsyncDisposable {
         resource,
         ...(namespace === undefined ? {} : { namespace }),
         ...(labelSelector === undefined ? {} : { labelSelector }),
-        onChange: ({ object, before }) => {
-          for (const listener of this.#listeners) listener(object, before);
-        },
+        keep: packed,
+        onChange: (change) => this.#changed(change),
         onTrouble: (trouble) => {
           if (trouble === undefined) this.#troubles.delete(resource.plural);
           else this.#troubles.set(resource.plural, { error: trouble, since: Date.now() });
@@ -90,5 +102,15 @@ export class Collections implements AsyncDisposable {
       this.#watches.set(resource.plural, watch);
       return watch;
     });
+  }
+
+  #changed({ object, before, gone }: ObjectChange): void {
+    const former = before === undefined ? [] : groupsOf(before);
+    const groups = groupsOf(object);
+    if (before !== undefined) this.#objects.remove(former, before);
+    if (!gone) this.#objects.add(groups, object);
+    this.#parts.onChange?.(object, gone);
+    const told = new Set([...former, ...groups].flatMap((group) => [...this.#listeners.in(group)]));
+    for (const listener of told) listener(object, before);
   }
 }

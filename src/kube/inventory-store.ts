@@ -5,6 +5,8 @@ import { digest, ownLabels, ownPrefix, ownScope } from './installation.ts';
 import type { InstallationPlace } from './installation.ts';
 import { CONFIG_MAPS } from './object.ts';
 import type { KubeObject } from './object.ts';
+import { ObjectWatch } from './watch.ts';
+import type { ObjectChange } from './watch.ts';
 
 /** What an inventory is about; an empty Sync stands for the Platform as a whole. */
 export interface InventoryName {
@@ -24,6 +26,7 @@ const SYNC = 'plumbline.dev/sync';
 const PLATFORM = 'plumbline.dev/platform';
 const PART = 'plumbline.dev/part';
 const FIELD = 'rows.json';
+const KEPT = 'kept';
 /** Milliseconds. */
 const TIMEOUT = 15_000;
 
@@ -38,6 +41,26 @@ export class InventoryStore {
   constructor(client: KubeClient, place: InstallationPlace) {
     this.#client = client;
     this.#place = place;
+  }
+
+  /** Follows all parts there are, each reduced by `keep` to what somebody wants of its text. @returns parts as `partIn` reads them */
+  watch(
+    keep: (text: string) => unknown,
+    on: {
+      readonly change: (change: ObjectChange) => void;
+      readonly trouble: (trouble: ReconcilerError | undefined) => void;
+      readonly fault: (error: unknown) => void;
+    },
+  ): ObjectWatch {
+    return new ObjectWatch({
+      client: this.#client,
+      resource: CONFIG_MAPS,
+      ...this.#scope(),
+      keep: (object) => ({ ...named(object), [KEPT]: keep(textIn(object)) }),
+      onChange: on.change,
+      onTrouble: on.trouble,
+      onFault: on.fault,
+    });
   }
 
   /** Every inventory there is. One that was being split anew when its writer ended is read as it was before. */
@@ -143,6 +166,30 @@ export class InventoryStore {
     const { namespace, labelSelector } = ownScope(this.#place);
     return { namespace, labelSelector: `${labelSelector},${INVENTORY}=true` };
   }
+}
+
+/** What a part that is followed is about, and what was kept of it. */
+export function partIn({
+  metadata,
+  [KEPT]: kept,
+}: KubeObject): InventoryName & { readonly of: number; readonly kept: unknown } {
+  const { annotations = {} } = metadata;
+  const [, of = '1'] = / of (\d+)$/.exec(annotations[PART] ?? '') ?? [];
+  return { sync: annotations[SYNC] ?? '', platform: annotations[PLATFORM] ?? '', of: Number(of), kept };
+}
+
+function named({
+  apiVersion,
+  kind,
+  metadata: { name, namespace, resourceVersion, annotations },
+}: KubeObject): KubeObject {
+  const place = namespace === undefined ? {} : { namespace };
+  const version = resourceVersion === undefined ? {} : { resourceVersion };
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...place, ...version, ...(annotations === undefined ? {} : { annotations }) },
+  };
 }
 
 function withVersion(object: KubeObject, resourceVersion: string): KubeObject {

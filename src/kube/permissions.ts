@@ -60,7 +60,11 @@ export const PERMISSIONS: {
       verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
     },
     // Inventories and suspensions.
-    { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'create', 'update', 'patch', 'delete'] },
+    {
+      apiGroups: [''],
+      resources: ['configmaps'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+    },
   ],
   rules: [
     {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
 import { isClusterError } from './failure.ts';
 import type { KubeObject, Resource } from './object.ts';
@@ -6,6 +7,8 @@ import { ObjectWatch } from './watch.ts';
 
 /** Milliseconds that a namespace whose objects may be read but not watched is left alone before watching is tried again. */
 const FORBIDDEN_FOR = 600_000;
+/** Milliseconds that the first listing of a namespace is waited for. */
+const LISTING = 2_000;
 /** Helm keeps its releases as Secrets: large, many, and nobody's credentials. */
 const NO_RELEASES = 'type!=helm.sh/release.v1';
 
@@ -47,6 +50,9 @@ export class ValueReader implements AsyncDisposable {
     this.#namespaces.set(namespace, place);
     place.wanted.add(name);
     this.#watch(namespace, place);
+    // One listing instead of a question for each name, as at a start.
+    if (place.watch?.sound === false)
+      await Promise.race([place.watch.listed, pause(LISTING, undefined, { ref: false })]);
     const seen = place.watch?.sound === true ? place.watch.objects.get(`${namespace}/${name}`) : undefined;
     if (place.watch?.sound === true) {
       if (seen === undefined || seen['kept'] !== false) return seen;

@@ -19,8 +19,8 @@ export interface WatchOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** What is kept of an object; undefined keeps nothing of it. All of it but `managedFields` when absent. */
-  readonly keep?: (object: KubeObject) => KubeObject | undefined;
+  /** What is kept of an object, of which `before` was kept so far; undefined keeps nothing of it. All of it but `managedFields` when absent. */
+  readonly keep?: (object: KubeObject, before?: KubeObject) => KubeObject | undefined;
   /** One object is new, changed (`before` as it was), or gone. Errors that it throws go to `onFault`. */
   readonly onChange: (change: ObjectChange) => void;
   /** All objects are known now; again after every listing. */
@@ -125,11 +125,17 @@ export class ObjectWatch implements AsyncDisposable {
 
   async #list(signal: AbortSignal): Promise<void> {
     const { client, resource, onListed } = this.#options;
-    const { items, resourceVersion } = await client.list(resource, { ...this.#scope(), signal });
-    const listed = new Set(items.map(nameOf));
+    const listed = new Set<string>();
+    let version = '';
+    for await (const { items, resourceVersion } of client.pages(resource, { ...this.#scope(), signal })) {
+      version = resourceVersion;
+      for (const item of items) {
+        listed.add(nameOf(item));
+        this.#set(item);
+      }
+    }
     for (const [name, object] of this.#objects) if (!listed.has(name)) this.#gone(object);
-    for (const item of items) this.#set(item);
-    this.#resourceVersion = resourceVersion;
+    this.#resourceVersion = version;
     this.#guarded(() => onListed?.());
     this.#first.resolve();
   }
@@ -163,7 +169,7 @@ export class ObjectWatch implements AsyncDisposable {
     const name = nameOf(object);
     const before = this.#objects.get(name);
     if (before?.metadata.resourceVersion === object.metadata.resourceVersion && before !== undefined) return;
-    const kept = keep(object);
+    const kept = keep(object, before);
     if (kept === undefined) {
       if (before !== undefined) this.#gone(before);
       return;

@@ -9,6 +9,8 @@ export interface Scope {
   readonly platform: string;
 }
 
+/** Rows of other Syncs that are kept between passes; what is more is read again. */
+const OTHERS_KEPT = 100_000;
 const COLUMNS =
   'key, remote, title, fingerprint, secret_hashes, how, depends_on, file, revision, allow_data_loss, drift_since, held_fingerprint, outputs';
 
@@ -46,6 +48,8 @@ export class Ownership {
   readonly #facts: StatementSync;
   /** What others own per scope, kept between passes: this process is the only writer, so every change comes by here. */
   readonly #othersSeen = new Map<string, { readonly scope: Scope; readonly others: Others }>();
+  /** Rows that are kept so: where many Syncs share a Platform, each has almost all of its rows. */
+  #rowsSeen = 0;
 
   constructor(database: Database) {
     this.#database = database;
@@ -146,6 +150,7 @@ export class Ownership {
   /** Forgets what was kept between passes, after rows were changed by other means. */
   refresh(): void {
     this.#othersSeen.clear();
+    this.#rowsSeen = 0;
   }
 
   #ownedByOthers(scope: Scope): Others {
@@ -161,12 +166,22 @@ export class Ownership {
     }
     const others = { ownedByOthers, keysOfOthers };
     this.#othersSeen.set(id, { scope, others });
+    this.#rowsSeen += keysOfOthers.size;
+    for (const [oldest, { others: old }] of this.#othersSeen) {
+      if (this.#rowsSeen <= OTHERS_KEPT || oldest === id) break;
+      this.#othersSeen.delete(oldest);
+      this.#rowsSeen -= old.keysOfOthers.size;
+    }
     return others;
   }
 
   #stale(platform: string): void {
     if (this.#othersSeen.size === 0) return;
-    for (const [id, seen] of this.#othersSeen) if (seen.scope.platform === platform) this.#othersSeen.delete(id);
+    for (const [id, seen] of this.#othersSeen) {
+      if (seen.scope.platform !== platform) continue;
+      this.#othersSeen.delete(id);
+      this.#rowsSeen -= seen.others.keysOfOthers.size;
+    }
   }
 
   #openIntents({ sync, platform }: Scope, keys: readonly Key[] | undefined): readonly Intent[] {

@@ -15,6 +15,10 @@ export type SharedRows = Readonly<Record<string, readonly Row[]>>;
 interface Table {
   readonly columns: readonly string[];
   readonly where: string;
+  /** Where the rows are kept; under the table's own name when absent. */
+  readonly of?: string;
+  /** How a row is taken over; inserted, or put in the place of the one there is, when absent. */
+  readonly add?: string;
   /** Column of the manifest's key: rows are spread by it. */
   readonly key?: number;
 }
@@ -41,6 +45,14 @@ const OF_SYNC: Readonly<Record<string, Table>> = {
     where: SCOPE,
     key: 2,
   },
+  // Apart from `owned`: an older plumbline takes over rows of its own columns only.
+  output: {
+    columns: ['sync', 'platform', 'key', 'outputs'],
+    where: `${SCOPE} AND outputs IS NOT NULL`,
+    of: 'owned',
+    add: 'UPDATE owned SET outputs = ?4 WHERE sync = ?1 AND platform = ?2 AND key = ?3',
+    key: 2,
+  },
   intent: {
     columns: ['sync', 'platform', 'id', 'verb', 'key', 'title', 'remote', 'fingerprint', 'since'],
     where: SCOPE,
@@ -51,7 +63,18 @@ const OF_SYNC: Readonly<Record<string, Table>> = {
     where: `name IN ('deletion-policy/' || :sync, 'retirement/' || :sync) AND :platform <> ''`,
   },
 };
+/** Name of a cursor that says that a pass of a Sync has succeeded on a Platform. */
+export const SUCCEEDED = /^succeeded\/[^/]+\/(.+)$/;
+
+export function succeededCursor({ sync, platform }: Scope): string {
+  return `succeeded/${platform}/${sync}`;
+}
+
 const OF_PLATFORM: Readonly<Record<string, Table>> = {
+  cursor: {
+    columns: ['name', 'value'],
+    where: `:sync = '' AND substr(name, 1, length(:platform) + 11) = 'succeeded/' || :platform || '/'`,
+  },
   platform: { columns: ['name', 'instance', 'rights'], where: `name = :platform AND :sync = ''` },
   webhook: {
     columns: [
@@ -91,8 +114,8 @@ export class SharedLedger {
   rows(scope: Scope): SharedRows {
     const tables = scope.sync === '' ? OF_PLATFORM : OF_SYNC;
     return this.#database.read('read what replicas share', () => {
-      const found = Object.entries(tables).map(([name, { columns, where }]) => {
-        const sql = `SELECT ${columns.join(', ')} FROM ${name} WHERE ${where} ORDER BY ${columns.join(', ')}`;
+      const found = Object.entries(tables).map(([name, { columns, where, of = name }]) => {
+        const sql = `SELECT ${columns.join(', ')} FROM ${of} WHERE ${where} ORDER BY ${columns.join(', ')}`;
         const rows = this.#database.prepareRows(sql).all(parameters(scope)) as unknown as readonly Row[];
         return [name, rows] as const;
       });
@@ -103,13 +126,15 @@ export class SharedLedger {
   /** Adds rows; those that are there already are replaced. What is not a table here is left out: a newer plumbline wrote it. */
   add(rows: SharedRows): void {
     this.#database.write('take over rows', () => {
-      for (const [name, list] of Object.entries(rows)) {
+      // What is said of rows comes after them.
+      for (const name of Object.keys(TABLES)) {
         const table = TABLES[name];
-        if (table === undefined) continue;
+        const list = rows[name];
+        if (table === undefined || list === undefined) continue;
         const places = table.columns.map(() => '?').join(', ');
-        const sql = `INSERT OR REPLACE INTO ${name} (${table.columns.join(', ')}) VALUES (${places})`;
-        const insert = this.#database.prepare(sql);
-        for (const row of list) if (row.length === table.columns.length) insert.run(...row);
+        const insert = `INSERT OR REPLACE INTO ${name} (${table.columns.join(', ')}) VALUES (${places})`;
+        const statement = this.#database.prepare(table.add ?? insert);
+        for (const row of list) if (row.length === table.columns.length) statement.run(...row);
       }
       this.#ownership.refresh();
     });

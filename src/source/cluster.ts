@@ -52,7 +52,9 @@ export class ClusterSource implements Source {
 
   async read(signal: AbortSignal): Promise<Snapshot> {
     const { collections } = this.#parts;
-    const objects = (await collections.objects(signal)).filter((object) => this.#selects(object));
+    const { namespace, labels } = this.#parts;
+    const known = await collections.objects({ namespace, labels }, signal);
+    const objects = known.filter((object) => this.#selects(object));
     const files: VirtualFile[] = [];
     const problems: Problem[] = [];
     for (const object of objects) {
@@ -72,8 +74,8 @@ export class ClusterSource implements Source {
   }
 
   watch(onChange: () => void): AsyncDisposable {
-    const { collections, namespace, onConfigMap } = this.#parts;
-    const following = collections.follow((object, before) => {
+    const { collections, namespace, labels, onConfigMap } = this.#parts;
+    const following = collections.follow({ namespace, labels }, (object, before) => {
       const concerns = this.#selects(object) || (before !== undefined && this.#selects(before));
       if (concerns && !(before !== undefined && before !== object && sameContent(before, object))) onChange();
     });
@@ -91,12 +93,13 @@ export class ClusterSource implements Source {
   }
 
   async #filesOf(object: KubeObject): Promise<readonly VirtualFile[]> {
+    const known = this.#files.get(object);
+    if (known !== undefined) return [known];
     const reference = configMapOf(object);
     if (reference === undefined) {
-      const known =
-        this.#files.get(object) ?? fileOf(pathOf(object), () => textOf(this.#parts.written(object), object));
-      this.#files.set(object, known);
-      return [known];
+      const file = fileOf(pathOf(object), () => textOf(this.#parts.written(object), object));
+      this.#files.set(object, file);
+      return [file];
     }
     const { name, key } = reference;
     const found = await this.#parts.configMaps.read(this.#parts.namespace, name);

@@ -69,6 +69,14 @@ export function peakMegabytes(): number {
   return (process.resourceUsage().maxRSS * 1024) / 1_000_000;
 }
 
+/** Memory of a process now, and at most so far, in MB of 1,000,000 bytes; 0 where the system does not tell. */
+export function memoryOf(pid: number): { readonly now: number; readonly peak: number } {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const of = (name: string): number =>
+    Math.round((Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024) / 1e6);
+  return { now: of('VmRSS'), peak: of('VmHWM') };
+}
+
 /** User and system time of a process so far, in steps of 10 ms; undefined where the system does not tell. */
 export function processTime(pid: number): number | undefined {
   const [own, system] = timesOf(String(pid));

@@ -27,6 +27,11 @@ export const OTHERS: Readonly<
     const { benchFailover } = await import('./failover.ts');
     await benchFailover(args);
   },
+  /** A thousand Syncs and ten thousand resources in one API server: `kubernetes [--syncs 1000] [--resources 10000] [--rest SECONDS]`. */
+  kubernetes: async (args, nodeFlags) => {
+    const { benchKubernetes } = await import('./kubernetes.ts');
+    await benchKubernetes(args, nodeFlags);
+  },
   /** A thousand workflows with service levels: size and time of a scrape, and of evaluating the rules in a real Prometheus. */
   levels: async () => {
     const { measureLevels } = await import('./levels.ts');

@@ -8,7 +8,7 @@ import { mintTerrain, nodeRedTerrain } from './replicas/terrain.ts';
 import type { Terrain } from './replicas/terrain.ts';
 
 // Between two tries to renew lies the end of the Lease: then nothing but the fence keeps requests from beginning.
-const TERMS = { replicas: 2, shards: 1, duration: 2_000, retry: 600, timeout: 1_000 };
+const TERMS = { replicas: 2, shards: 1, duration: 3_000, retry: 900, timeout: 1_000 };
 
 describe('replicas that share a platform, killed, stopped and cut off', function () {
   this.timeout(240_000);
@@ -35,7 +35,7 @@ describe('replicas that share a platform, killed, stopped and cut off', function
       await fleet.place.commit(terrain.files(0));
       for (const replica of fleet.replicas) await replica.start();
       for (const [index, strike] of STRIKES.entries()) {
-        const round = await playRound(index + 1, strike, { fleet, terrain, duration: TERMS.duration, away: 5_000 });
+        const round = await playRound(index + 1, strike, { fleet, terrain, duration: TERMS.duration, away: 6_000 });
         expect(round.overlapping, `${strike}: writes at once`).to.equal(0);
         // What was on its way when its sender was stopped, which is no more than it sends at once, cannot be called back.
         expect(round.late, `${strike}: late writes`).to.be.at.most(2);

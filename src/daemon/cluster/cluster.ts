@@ -1,6 +1,7 @@
 import { KubeClient } from '../../kube/client.ts';
 import { Collections } from '../../kube/collections.ts';
 import type { ClusterOptions } from '../../kube/connection.ts';
+import type { Selection } from '../../kube/groups.ts';
 import { CONFIG_MAPS, SECRETS } from '../../kube/object.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { ValueReader, secretValues } from '../../kube/values.ts';
@@ -21,6 +22,7 @@ import type { CustomResources } from '../sources.ts';
 import type { Timers } from '../timers.ts';
 import { isReady } from './conditions.ts';
 import { FINALIZER } from './finalizer.ts';
+import { ReadRevisions } from './read-revisions.ts';
 import { Judge } from './verdicts.ts';
 import type { Judged } from './verdicts.ts';
 
@@ -53,6 +55,8 @@ export class ClusterState implements AsyncDisposable {
   readonly home: string;
   /** Told at every change, until somebody else is. */
   onChange: (change: ClusterChange) => void = () => undefined;
+  /** The same for objects of desired state, their statuses counted. */
+  onDesired: (object: KubeObject, gone: boolean) => void = () => undefined;
   readonly #parts: ClusterParts;
   readonly #judge: Judge;
   readonly #watches: ReadonlyMap<ConfigurationKind, ObjectWatch>;
@@ -61,8 +65,7 @@ export class ClusterState implements AsyncDisposable {
   readonly #collections: Collections;
   readonly #mapListeners = new Set<{ readonly namespace: string; readonly call: () => void }>();
   readonly #learned = new Set<string>();
-  /** Versions of the objects that the newest revisions were made of. */
-  readonly #read = new Map<string, ReadonlySet<string>>();
+  readonly #read = new ReadRevisions();
   #judged: Judged | undefined;
 
   private constructor(client: KubeClient, parts: ClusterParts) {
@@ -91,6 +94,7 @@ export class ClusterState implements AsyncDisposable {
       resources: KINDS.map(resourceOf),
       labelSelector: `!${MIRROR_LABEL}`,
       ...where,
+      onChange: (object, gone) => this.onDesired(object, gone),
       onFault,
     });
   }
@@ -200,11 +204,7 @@ export class ClusterState implements AsyncDisposable {
       namespace,
       labels,
       written: manifestOf,
-      onRead: (revision, objects) => {
-        this.#read.delete(revision);
-        this.#read.set(revision, new Set(objects.map(versionOf)));
-        for (const oldest of this.#read.keys()) if (this.#read.size > REVISIONS) this.#read.delete(oldest);
-      },
+      onRead: (revision, objects) => this.#read.note({ namespace, labels }, revision, objects),
       onConfigMap: (namespace, call) => {
         const listener = { namespace, call };
         this.#mapListeners.add(listener);
@@ -212,14 +212,12 @@ export class ClusterState implements AsyncDisposable {
       },
     });
 
-  /** Custom resources of desired state as they were last seen, as far as a Sync has read them. */
-  desired(namespace: string, labels: Readonly<Record<string, string>>): readonly KubeObject[] {
-    return this.#collections.known().filter((object) => isSelected(object, namespace, labels));
-  }
-
-  /** Whether a revision was made of an object as it is now: what was written since, no pass has seen. */
-  wasRead(revision: string | undefined, object: KubeObject): boolean {
-    return this.#read.get(revision ?? '')?.has(versionOf(object)) === true;
+  /** Custom resources of desired state as they were last seen and as a revision was made of them: what was written since, no pass has seen. */
+  desired(selection: Selection, revision: string | undefined): readonly KubeObject[] {
+    const { namespace, labels } = selection;
+    return this.#collections
+      .known(selection)
+      .filter((object) => isSelected(object, namespace, labels) && this.#read.has(selection, revision, object));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -248,11 +246,4 @@ export class ClusterState implements AsyncDisposable {
       onFault,
     });
   }
-}
-
-/** Revisions of which it is remembered what they were made of. */
-const REVISIONS = 100;
-
-function versionOf({ metadata: { uid = '', generation = 0 } }: KubeObject): string {
-  return `${uid}@${generation}`;
 }

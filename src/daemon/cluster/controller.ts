@@ -2,6 +2,7 @@ import { EventRecorder } from '../../kube/events.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { nameOf } from '../../kube/object.ts';
 import { namespaceOf } from '../../manifest/cluster-name.ts';
+import { KINDS } from '../../manifest/manifest.ts';
 import { resourceOf } from '../../manifest/resources.ts';
 import type { Scope } from '../../ledger/ownership.ts';
 import type { PassReport } from '../../report/pass-report.ts';
@@ -106,6 +107,10 @@ export class Controller implements AsyncDisposable {
   start(): void {
     const { secrets, log } = this.#engine.parts;
     this.#state.onChange = (change) => this.#changed(change);
+    this.#state.onDesired = (object, gone) => {
+      const kind = KINDS.find((one) => one === object.kind);
+      if (kind !== undefined) this.#writer.seen(resourceOf(kind), object, gone);
+    };
     this.#engine.onReported = (target, report) => this.#reported(target, report);
     this.#engine.reporter.onTold = (scope, events) => this.#tell(scope, events, (text) => secrets.redact(text));
     this.#engine.onHeldChanged = () => this.#soon();
@@ -120,6 +125,7 @@ export class Controller implements AsyncDisposable {
     this.#cancel?.();
     this.#ended.abort();
     this.#state.onChange = () => undefined;
+    this.#state.onDesired = () => undefined;
     this.#engine.onReported = () => undefined;
     this.#engine.onHeldChanged = () => undefined;
     await this.#working;
@@ -148,8 +154,8 @@ export class Controller implements AsyncDisposable {
   /** Whoever holds a Platform has told how Syncs stand there. */
   #newsFrom(platform: string): void {
     if (this.#engine.holds(platform)) return;
-    for (const target of this.#engine.roster.targets()) {
-      const object = target.platform === platform ? this.#syncObject(target.sync) : undefined;
+    for (const target of this.#engine.roster.onPlatform(platform)) {
+      const object = this.#syncObject(target.sync);
       if (object !== undefined) this.#statuses.again(object);
     }
     this.#soon();

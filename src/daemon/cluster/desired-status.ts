@@ -1,16 +1,16 @@
 import type { Problem } from '../../errors.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import { KINDS } from '../../manifest/manifest.ts';
-import { namespaceOf } from '../../manifest/cluster-name.ts';
 import type { Sync } from '../../manifest/sync.ts';
 import { resourceOf } from '../../manifest/resources.ts';
 import type { PassReport } from '../../report/pass-report.ts';
 import type { Engine } from '../engine.ts';
+import { Claims } from './claims.ts';
 import type { ClusterState } from './cluster.ts';
 import { conditionsOf, statusOf } from './conditions.ts';
 import type { Stand } from './conditions.ts';
 import type { StatusWriter } from './status-writer.ts';
-import { isSelected, objectAt } from '../../source/cluster.ts';
+import { objectAt } from '../../source/cluster.ts';
 import { standsOf } from './stands.ts';
 
 const AS_MEANT: Stand = {
@@ -31,6 +31,7 @@ export interface DesiredStatusesParts {
  */
 export class DesiredStatuses {
   readonly #parts: DesiredStatusesParts;
+  #claims: { readonly of: readonly Sync[]; readonly claims: Claims } | undefined;
 
   constructor(parts: DesiredStatusesParts) {
     this.#parts = parts;
@@ -46,16 +47,20 @@ export class DesiredStatuses {
     if (first !== report.platform) return;
     const stands = standsOf(report, aboutObject);
     const complete = report.plan !== undefined && report.error === undefined;
-    const before = engine.roster
-      .cluster()
-      .filter(({ metadata: { name } }) => namespaceOf(name) === namespace && name < sync.metadata.name);
-    for (const object of state.desired(namespace, sync.spec.source.cluster?.matchLabels ?? {})) {
+    const claims = this.#claimsNow();
+    const labels = sync.spec.source.cluster?.matchLabels ?? {};
+    for (const object of state.desired({ namespace, labels }, report.revision)) {
       const key = `${object.kind}/${object.metadata.name}`;
-      if (!applies(sync, object) || before.some((other) => applies(other, object))) continue;
-      if (!state.wasRead(report.revision, object)) continue;
+      if (claims.first(object) !== sync.metadata.name) continue;
       const stand = stands.get(key) ?? (complete ? AS_MEANT : undefined);
       if (stand !== undefined) this.#write(object, stand, { sync, report });
     }
+  }
+
+  #claimsNow(): Claims {
+    const syncs = this.#parts.engine.roster.cluster();
+    if (this.#claims?.of !== syncs) this.#claims = { of: syncs, claims: new Claims(syncs) };
+    return this.#claims.claims;
   }
 
   #write(
@@ -83,13 +88,6 @@ export class DesiredStatuses {
     const isOurs = (): boolean => engine.holds(report.platform);
     writer.write({ resource: resourceOf(kind), object, status, isOurs, anyVersion: true });
   }
-}
-
-/** Whether an object of the Sync's namespace is desired state of that Sync. */
-function applies({ metadata, spec: { source, select } }: Sync, object: KubeObject): boolean {
-  const kinds: readonly string[] = select.kinds ?? KINDS;
-  const namespace = namespaceOf(metadata.name) ?? '';
-  return kinds.includes(object.kind) && isSelected(object, namespace, source.cluster?.matchLabels ?? {});
 }
 
 /** The object that a problem is about: files of this source are named after theirs. */

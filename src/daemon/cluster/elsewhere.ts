@@ -40,9 +40,9 @@ export class Elsewhere {
     const { roster, reporter } = this.#engine;
     const name = nameIn(platform);
     const before = entriesOf(platform);
-    const entries = roster.targets().flatMap((target): readonly SyncOnPlatform[] => {
+    const entries = roster.onPlatform(name).flatMap((target): readonly SyncOnPlatform[] => {
       const object = this.#state.objects('Sync').get(target.sync.replace('.', '/'));
-      if (target.platform !== name || object === undefined || anchorOf(object) === name) return [];
+      if (object === undefined || anchorOf(object) === name) return [];
       if (!target.progress.attempted) return before.filter(({ sync }) => sync === target.sync);
       const { generation = 0 } = object.metadata;
       const status = reporter.status(target);

@@ -97,7 +97,7 @@ export class ObjectStatuses {
   tellSync(object: KubeObject): void {
     const name = nameIn(object);
     const { roster, reporter, parts } = this.#engine;
-    const targets = roster.targets().filter(({ sync }) => sync === name);
+    const targets = roster.allOfSync(name);
     const standings = targets.map((target) =>
       this.#engine.holds(target.platform) && target.progress.attempted
         ? { status: reporter.status(target), pending: false }

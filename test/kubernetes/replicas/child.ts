@@ -4,6 +4,9 @@ import type { ClusterSettings } from '../../../src/daemon/cluster/cluster.ts';
 import { startDaemon } from '../../../src/daemon/service.ts';
 import { runUntilStopped } from '../../../src/daemon/signals.ts';
 import type { ReplicaOptions } from '../../../src/daemon/workshop.ts';
+import type { JsonObject, Kind } from '../../../src/manifest/manifest.ts';
+import type { DriverDefinition } from '../../../src/drivers/driver.ts';
+import { driverNamed } from '../../../src/drivers/index.ts';
 import { MintDriver } from '../../drivers/mint/driver.ts';
 import { CIRCUIT } from '../../drivers/mint/harness.ts';
 
@@ -16,6 +19,8 @@ export interface ReplicaOrder {
   readonly cluster?: ClusterSettings;
   /** The tests' own platform behind whatever the configuration says. */
   readonly mint: boolean;
+  /** Ways to platforms, by their origins. */
+  readonly reroute?: Readonly<Record<string, string>>;
 }
 
 /** What the replica tells once it runs. */
@@ -25,8 +30,25 @@ export interface ReplicaTold {
   readonly hooksUrl: string;
 }
 
+/** Mint, which takes the nodes of a Node-RED flow for steps: manifests of workflows are checked by a format that Plumbline brings along. */
+class NodesOnMint extends MintDriver {
+  override normalize(kind: Kind, spec: JsonObject): JsonObject {
+    const { definition } = spec;
+    return super.normalize(kind, Array.isArray(definition) ? { ...spec, definition: { steps: definition } } : spec);
+  }
+}
+
+function mintNamed(name: string): DriverDefinition {
+  return { name, auth: [], connect: (connection) => new NodesOnMint(connection, CIRCUIT) };
+}
+
+/** The driver, which goes to platforms by other ways than their URLs say. */
+function onTheWay(driver: DriverDefinition, ways: Readonly<Record<string, string>>): DriverDefinition {
+  return { ...driver, connect: (to) => driver.connect({ ...to, url: ways[new URL(to.url).origin] ?? to.url }) };
+}
+
 const [order] = (await once(process, 'message')) as [ReplicaOrder];
-const { mint, ...options } = order;
+const { mint, reroute = {}, ...options } = order;
 process.exitCode = await runUntilStopped(async () => {
   const daemon = await startDaemon({
     ...options,
@@ -39,9 +61,7 @@ process.exitCode = await runUntilStopped(async () => {
     logLevel: 'info',
     logStream: process.stderr,
     stopDeadline: 5_000,
-    ...(mint
-      ? { driverNamed: (name) => ({ name, auth: [], connect: (connection) => new MintDriver(connection, CIRCUIT) }) }
-      : {}),
+    driverNamed: (name) => onTheWay(mint ? mintNamed(name) : driverNamed(name), reroute),
   });
   const { url, hooksUrl, workshop } = daemon;
   process.send?.({ identity: workshop.shards?.identity ?? '', url, hooksUrl } satisfies ReplicaTold);

@@ -30,6 +30,10 @@ export interface FleetTerms {
   readonly retry: number;
   /** Of one request to the platform, milliseconds. */
   readonly timeout: number;
+  /** Platforms and Syncs, given the URLs of the platforms by name and that of the repository; one Sync for each platform when absent. */
+  readonly configuration?: (urls: Readonly<Record<string, string>>, repository: string) => string;
+  /** Configured by custom resources, with this namespace as its own; by files when absent. */
+  readonly home?: string;
 }
 
 /** One replica: its process, and its ways to the cluster and to each platform. */
@@ -39,6 +43,7 @@ export class Replica implements AsyncDisposable {
   readonly recorders: readonly Recorder[];
   readonly #order: ReplicaOrder;
   readonly #logFile: string;
+  readonly #nodeFlags: readonly string[];
   #child: ChildProcess | undefined;
   #told: ReplicaTold | undefined;
 
@@ -49,13 +54,21 @@ export class Replica implements AsyncDisposable {
       recorders,
       order,
       logFile,
-    }: { wire: Wire; recorders: readonly Recorder[]; order: ReplicaOrder; logFile: string },
+      nodeFlags = [],
+    }: {
+      wire: Wire;
+      recorders: readonly Recorder[];
+      order: ReplicaOrder;
+      logFile: string;
+      nodeFlags?: readonly string[];
+    },
   ) {
     this.index = index;
     this.wire = wire;
     this.recorders = recorders;
     this.#order = order;
     this.#logFile = logFile;
+    this.#nodeFlags = nodeFlags;
   }
 
   get told(): ReplicaTold {
@@ -67,13 +80,21 @@ export class Replica implements AsyncDisposable {
     return this.#child !== undefined;
   }
 
+  get order(): ReplicaOrder {
+    return this.#order;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   get log(): string {
     return readFileSync(this.#logFile, 'utf8');
   }
 
   async start(): Promise<void> {
     const child = fork(CHILD, {
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: ['--disable-warning=ExperimentalWarning', ...this.#nodeFlags],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, MINT_TOKEN: 'mint-token', FLEET_SECRET: 'kanarienvogel-fleet-7' },
     });
@@ -111,6 +132,12 @@ export class Replica implements AsyncDisposable {
   }
 }
 
+interface FleetParts {
+  readonly traffic: Traffic;
+  readonly client: KubeClient;
+  readonly namespace: string;
+}
+
 /** Replicas outside of the cluster, with Leases in it, a repository, and platforms that they share. */
 export class Fleet implements AsyncDisposable {
   readonly place: Place;
@@ -119,43 +146,30 @@ export class Fleet implements AsyncDisposable {
   readonly leases: LeaseStore;
   readonly #client: KubeClient;
 
-  private constructor(parts: { place: Place; replicas: readonly Replica[]; traffic: Traffic; client: KubeClient }) {
-    this.place = parts.place;
-    this.replicas = parts.replicas;
-    this.traffic = parts.traffic;
-    this.#client = parts.client;
-    this.leases = new LeaseStore(parts.client, { namespace: NAMESPACE, installation: 'fleet' });
+  private constructor(place: Place, replicas: readonly Replica[], made: FleetParts) {
+    const { traffic, client, namespace } = made;
+    this.place = place;
+    this.replicas = replicas;
+    this.traffic = traffic;
+    this.#client = client;
+    this.leases = new LeaseStore(client, { namespace, installation: 'fleet' });
   }
 
-  static async make(cluster: Cluster, terms: FleetTerms, account: string): Promise<Fleet> {
+  /** @param account a kubeconfig for all replicas, or what gives the text of one for each */
+  static async make(cluster: Cluster, terms: FleetTerms, account: string | (() => Promise<string>)): Promise<Fleet> {
     const place = await Place.create();
     const keysDir = join(place.dir, 'keys');
     mkdirSync(keysDir);
     writeFileSync(join(keysDir, 'hash.key'), randomBytes(32), { mode: 0o600 });
     writeFileSync(join(keysDir, 'token'), `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
     const traffic: Traffic = { writes: [], begun: [] };
-    const replicas = await Promise.all(
-      Array.from({ length: terms.replicas }, async (_, index) => {
-        const wire = await Wire.to(cluster.url);
-        const names = Object.keys(terms.platforms);
-        const recorders = await Promise.all(
-          Object.values(terms.platforms).map((url) => Recorder.before(url, index, traffic)),
-        );
-        const dir = join(place.dir, `replica-${index}`);
-        mkdirSync(dir);
-        const kubeconfig = join(dir, 'kubeconfig');
-        writeFileSync(kubeconfig, readFileSync(account, 'utf8').replaceAll(cluster.url, wire.url), { mode: 0o600 });
-        const urls = Object.fromEntries(recorders.map((recorder, at) => [names[at] ?? '', recorder.url]));
-        const configPath = join(dir, 'plumbline.yaml');
-        writeFileSync(configPath, configurationOf(urls, place.repo, terms.timeout));
-        const { shards, duration, retry, mint } = terms;
-        const options = { kubeconfig, namespace: NAMESPACE, shards, duration, retry };
-        const order = { configPath, stateDir: join(dir, 'state'), keysDir, replicas: options, mint };
-        return new Replica(index, { wire, recorders, order, logFile: join(dir, 'log') });
-      }),
-    );
+    const replicas: Replica[] = [];
+    for (let index = 0; index < terms.replicas; index++) {
+      const credentials = typeof account === 'string' ? readFileSync(account, 'utf8') : await account();
+      replicas.push(await makeReplica(index, { cluster, terms, place, keysDir, traffic, credentials }));
+    }
     const client = await KubeClient.open({ kubeconfig: cluster.kubeconfig, environment: {}, version: 'tests' });
-    return new Fleet({ place, replicas, traffic, client });
+    return new Fleet(place, replicas, { traffic, client, namespace: terms.home ?? NAMESPACE });
   }
 
   get writes(): readonly PlatformWrite[] {
@@ -193,6 +207,48 @@ export class Fleet implements AsyncDisposable {
     await this.#client[Symbol.asyncDispose]();
     await this.place.remove();
   }
+}
+
+async function makeReplica(
+  index: number,
+  parts: {
+    readonly cluster: Cluster;
+    readonly terms: FleetTerms;
+    readonly place: Place;
+    readonly keysDir: string;
+    readonly traffic: Traffic;
+    /** Text of its kubeconfig. */
+    readonly credentials: string;
+  },
+): Promise<Replica> {
+  const { cluster, terms, place, keysDir, traffic, credentials } = parts;
+  const wire = await Wire.to(cluster.url);
+  const recorders = await Promise.all(
+    Object.values(terms.platforms).map((url) => Recorder.before(url, index, traffic)),
+  );
+  const ways = Object.entries(terms.platforms).map(([name, url], at) => ({ name, url, way: recorders[at]?.url ?? '' }));
+  const dir = join(place.dir, `replica-${index}`);
+  mkdirSync(dir);
+  const kubeconfig = join(dir, 'kubeconfig');
+  writeFileSync(kubeconfig, credentials.replaceAll(cluster.url, wire.url), { mode: 0o600 });
+  const { shards, duration, retry, mint, home, timeout } = terms;
+  const configPath = join(dir, 'plumbline.yaml');
+  const order = {
+    configPath,
+    stateDir: join(dir, 'state'),
+    keysDir,
+    replicas: { kubeconfig, namespace: home ?? NAMESPACE, shards, duration, retry },
+    mint,
+  };
+  const logFile = join(dir, 'log');
+  if (home !== undefined) {
+    // Custom resources are the same for all replicas: each takes its own way to what they name.
+    const reroute = Object.fromEntries(ways.map(({ url, way }) => [new URL(url).origin, way]));
+    return new Replica(index, { wire, recorders, order: { ...order, cluster: { kubeconfig }, reroute }, logFile });
+  }
+  const urls = Object.fromEntries(ways.map(({ name, way }) => [name, way]));
+  writeFileSync(configPath, terms.configuration?.(urls, place.repo) ?? configurationOf(urls, place.repo, timeout));
+  return new Replica(index, { wire, recorders, order, logFile });
 }
 
 function configurationOf(urls: Readonly<Record<string, string>>, repository: string, timeout: number): string {

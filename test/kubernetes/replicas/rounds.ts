@@ -34,8 +34,8 @@ export interface RoundTerms {
   readonly away: number;
 }
 
-/** Milliseconds between the first bytes of a request and their arrival in this process, when it is idle. */
-const ON_THE_WAY = 50;
+/** Milliseconds between the question to the fence and the arrival of a request's first bytes in this process, when it is idle: the machine may be busy. */
+const ON_THE_WAY = 250;
 
 /**
  * Commits, strikes the holder in the middle of its writes, waits for another one to make it good, and brings the first back. Which write is
@@ -50,7 +50,7 @@ export async function playRound(round: number, strike: Strike, terms: RoundTerms
   const livesOn = strike === 'stop' || strike === 'partition';
   const before = fleet.writes.length;
   const held = recorder.hold(1 + (round % terrain.depth));
-  await fleet.place.commit(terrain.files(round));
+  await (terrain.change?.(round) ?? fleet.place.commit(terrain.files(round)));
   await Promise.race([held, never(`round ${round}: the holder writes`)]);
   const lag = monitorEventLoopDelay({ resolution: 10 });
   lag.enable();

@@ -13,6 +13,8 @@ export interface Terrain extends AsyncDisposable {
   readonly writes: number;
   /** Files that change in this round; undefined: gone. */
   files(round: number): Readonly<Record<string, string | undefined>>;
+  /** Makes it say so where it is not git that does; `files` are committed when absent. */
+  readonly change?: (round: number) => Promise<void>;
   wanted(round: number): readonly string[];
   /** Everything that is on the platform, one line for each object: what is there twice has two. */
   picture(): Promise<readonly string[]>;

@@ -130,7 +130,8 @@ export class Recorder implements AsyncDisposable {
   async #pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/', headers } = incoming;
     this.requests += 1;
-    this.#traffic.begun.push({ who: this.#who, at: performance.now() });
+    // Whoever wants to be told of events tries again and again; that asks for nothing.
+    if (headers.upgrade === undefined) this.#traffic.begun.push({ who: this.#who, at: performance.now() });
     const body = await buffer(incoming);
     const writes = method !== 'GET' && !url.startsWith('/auth/');
     if (writes) await this.#holdUp();
