@@ -32,7 +32,7 @@ describe('two pods of the chart that share custom resources', function () {
     repository = await Repository.create(join(folder.path, 'served/repo'));
     await repository.commit(workflow('orders'), 'First');
     git = await serveGit(join(folder.path, 'served'), () => TOKEN);
-    for (const namespace of [HOME, 'shop']) await cluster.kubectl(['create', 'namespace', namespace]);
+    for (const namespace of [HOME, 'shop', 'other']) await cluster.kubectl(['create', 'namespace', namespace]);
     await cluster.helm(['install', 'plumbline', CHART, '-n', HOME, '--set', SETTINGS]);
     await shop('create', 'secret', 'generic', 'git', `--from-literal=token=${TOKEN}`);
     await mkdir(join(folder.path, 'pods'));
@@ -69,23 +69,25 @@ describe('two pods of the chart that share custom resources', function () {
     return [...counts.values()];
   };
   const shop = (...args: readonly string[]): Promise<string> => cluster.kubectl([...args, '-n', 'shop']);
-  const apply = (kind: string, name: string, spec: object): Promise<string> =>
+  const apply = (kind: string, name: string, spec: object, namespace = 'shop'): Promise<string> =>
     cluster.kubectl(
       ['apply', '-f', '-'],
-      JSON.stringify({ apiVersion: 'plumbline.dev/v1alpha1', kind, metadata: { name, namespace: 'shop' }, spec }),
+      JSON.stringify({ apiVersion: 'plumbline.dev/v1alpha1', kind, metadata: { name, namespace }, spec }),
     );
-  const sync = () => ({
-    source: {
-      git: {
-        url: `${git.origin}/repo/.git`,
-        path: 'flows',
-        auth: { token: { valueFrom: { secretKeyRef: { name: 'git', key: 'token' } } } },
-      },
+  const source = (path: string, secret = 'git') => ({
+    git: {
+      url: `${git.origin}/repo/.git`,
+      path,
+      auth: { token: { valueFrom: { secretKeyRef: { name: secret, key: 'token' } } } },
     },
+  });
+  const sync = (more: object = {}) => ({
+    source: source('flows'),
     platform: 'plant',
     interval: '1h',
     retryInterval: '1s',
     mirror: { enabled: true },
+    ...more,
   });
   const tabs = async (): Promise<readonly unknown[]> =>
     ((await (await fetch(`${nodeRed.url}/flows`)).json()) as readonly { type: string; label?: string }[]).flatMap(
@@ -111,6 +113,69 @@ describe('two pods of the chart that share custom resources', function () {
     expect(writersOf(/^workflows/)).to.have.length(1);
     expect(writersOf(/^(syncs|platforms)/)).to.have.length(1);
     expect(cluster.denied()).to.deep.equal([]);
+  });
+
+  it('tell of every refusal that a user can provoke what to do, whichever of them it concerns', async () => {
+    const refusals: readonly [name: string, spec: object, reason: string, says: RegExp, namespace?: string][] = [
+      [
+        'bad-url',
+        sync({ source: { git: { url: 'https://127.0.0.1:1/none.git' } } }),
+        'SourceUnreachable',
+        /127\.0\.0\.1:1/,
+      ],
+      [
+        'no-secret',
+        sync({ source: source('private', 'absent') }),
+        'SecretMissing',
+        /There is no Secret absent[^]*kubectl create secret/,
+      ],
+      ['no-platform', sync({ platform: 'plan' }), 'PlatformMissing', /by the name plan in the namespace shop[^]*plant/],
+      ['forbidden', sync({ platformNamespace: 'shop' }), 'PlatformForbidden', /spec\.allowedNamespaces/, 'other'],
+      [
+        'not-selected',
+        sync({ platform: undefined, platformSelector: { matchLabels: { stage: 'none' } } }),
+        'PlatformMissing',
+        /matches no Platform/,
+      ],
+      ['daemon-file', sync({ source: { folder: { path: '/etc' } } }), 'Invalid', /folders are those of the machine/],
+      [
+        'twice-shown',
+        sync({ source: { cluster: {} } }),
+        'Invalid',
+        /spec\.mirror has no meaning beside spec\.source\.cluster/,
+      ],
+      ['waits', sync({ dependsOn: ['nobody'] }), 'DependencyMissing', /no Sync nobody/],
+    ];
+    for (const [name, spec, , , namespace] of refusals) await apply('Sync', name, spec, namespace);
+    await apply('Platform', 'strange', { driver: 'zapier', url: 'https://zapier.example.com' });
+    await apply('Platform', 'away', { driver: 'node-red', url: 'http://127.0.0.1:1' });
+    for (const [name, , reason, says, namespace = 'shop'] of refusals) {
+      await eventually(async () =>
+        expect(await cluster.kubectl(['describe', 'plsync', name, '-n', namespace]), name)
+          .to.match(says)
+          .and.to.contain(reason),
+      );
+    }
+    await eventually(async () =>
+      expect(await shop('describe', 'plplatform', 'strange')).to.match(/no driver zapier[^]*UnknownDriver/),
+    );
+    await eventually(async () => expect(await shop('describe', 'plplatform', 'away')).to.match(/127\.0\.0\.1:1/));
+    const misspelt = await apply('Workflov', 'a', {}).then(() => 'accepted', String);
+    expect(misspelt, 'a kind that does not exist never reaches Plumbline').to.match(/no matches for kind "Workflov"/);
+    const wrongKind = {
+      ...workflow('orders'),
+      'wrong/orders.yaml': 'apiVersion: plumbline.dev/v1alpha1\nkind: Workflov\nmetadata: { name: a }\n',
+    };
+    await repository.commit(wrongKind, 'A kind that does not exist');
+    await apply('Sync', 'wrong-kind', sync({ source: source('wrong') }));
+    await eventually(async () =>
+      expect(await shop('describe', 'plsync', 'wrong-kind')).to.match(/orders\.yaml:2[^]*Workflov/),
+    );
+    expect(await shop('get', 'plsync/orders')).to.match(/orders\s+True/);
+    expect(cluster.denied()).to.deep.equal([]);
+    for (const [name, , , , namespace = 'shop'] of refusals)
+      await cluster.kubectl(['delete', 'plsync', name, '-n', namespace]);
+    await shop('delete', 'plsync/wrong-kind', 'plplatform/strange', 'plplatform/away');
   });
 
   it('go on with one of them, which shows as the other did', async () => {
