@@ -24,6 +24,7 @@ import { registerValidate } from './validate.ts';
 import { registerAudit } from './audit.ts';
 import { registerDeliveries } from './deliveries.ts';
 import { registerExecutions } from './executions.ts';
+import { registerIntegrations, registerRepin, registerRun } from './integrations.ts';
 import { registerToken } from './token.ts';
 import { registerTrigger } from './trigger.ts';
 import { registerWebhook } from './webhook.ts';
@@ -51,6 +52,9 @@ const COMMANDS: readonly Register[] = [
   registerRestore,
   registerTrigger,
   registerExecutions,
+  registerIntegrations,
+  registerRun,
+  registerRepin,
   registerWebhook,
   registerDeliveries,
   registerToken,

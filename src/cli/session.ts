@@ -82,6 +82,9 @@ function session(operations: Operations, close: () => Promise<void>): Session {
     tree: (args) => operations.tree(args),
     serviceLevels: (args) => operations.serviceLevels(args),
     rules: (args) => operations.rules(args),
+    integrations: (args) => operations.integrations(args),
+    run: (args) => operations.run(args),
+    repin: (args) => operations.repin(args),
     archived: (args) => operations.archived(args),
     [Symbol.asyncDispose]: close,
   };

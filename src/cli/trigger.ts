@@ -82,7 +82,7 @@ async function ended(api: RemoteApi, path: string, { signal }: Context): Promise
 }
 
 /** @throws ReconcilerError 'never' when it is not JSON or cannot be read. */
-function inputOf(text: string | undefined, { environment }: Context): unknown {
+export function inputOf(text: string | undefined, { environment }: Context): unknown {
   if (text === undefined) return undefined;
   const from = text === '-' ? STDIN : text.startsWith('@') ? resolve(environment.cwd, text.slice(1)) : undefined;
   try {

@@ -21,6 +21,9 @@ const CALLS: { readonly [Name in OperationName]: (operations: Operations, body: 
   tree: (operations, body) => operations.tree(checked('tree', body)),
   serviceLevels: (operations, body) => operations.serviceLevels(checked('serviceLevels', body)),
   rules: (operations, body) => operations.rules(checked('rules', body)),
+  integrations: (operations, body) => operations.integrations(checked('integrations', body)),
+  run: (operations, body) => operations.run(checked('run', body)),
+  repin: (operations, body) => operations.repin(checked('repin', body)),
   archived: (operations, body) => operations.archived(checked('archived', body)),
 };
 
@@ -42,6 +45,9 @@ const OFFERED: { readonly [Name in OperationName]: Omit<OfferedOperation, 'argum
   tree: { readOnly: true, summary: 'What each Sync owns, and what it depends on' },
   serviceLevels: { readOnly: true, summary: 'How every objective stands' },
   rules: { readOnly: true, summary: 'What Prometheus has to record and alert on' },
+  integrations: { readOnly: true, summary: 'How every Integration with code stands' },
+  run: { readOnly: false, summary: 'Run the code of an Integration now' },
+  repin: { readOnly: false, summary: 'Move the lock of an Integration to where its ref leads now' },
   archived: { readOnly: true, summary: 'Archived copies' },
 };
 

@@ -19,7 +19,7 @@ import { Platforms } from './platforms.ts';
 import { WorkQueue } from './queue.ts';
 import { Roster } from './roster.ts';
 import { SourceWatches } from './source-watches.ts';
-import type { PassRequest } from './runner.ts';
+import type { PassRequest, RunnerParts } from './runner.ts';
 import { isSettled } from './settled.ts';
 import type { SharedState } from './shared-state.ts';
 import type { Shards } from './shards.ts';
@@ -51,6 +51,7 @@ export interface EngineParts {
   readonly isReadyElsewhere?: (target: Target) => boolean;
   /** What they tell each other. */
   readonly state?: SharedState;
+  readonly pins?: NonNullable<RunnerParts['pins']>;
 }
 
 /**
@@ -85,12 +86,13 @@ export class Engine implements AsyncDisposable {
     this.parts = parts;
     this.baseDir = baseDir;
     const { ledger, log, metrics, secrets, timers, shards } = parts;
-    const redact = (text: string): string => secrets.redact(text);
-    this.reporter = new Reporter({ log, metrics, ledger, redact, clock: () => timers.now() });
+    const [redact, clock] = [(text: string): string => secrets.redact(text), (): number => timers.now()];
+    this.reporter = new Reporter({ log, metrics, ledger, redact, clock });
     this.platforms = new Platforms({
       ...parts,
       webhooks: ledger.webhooks,
       serviceLevels: ledger.serviceLevels,
+      integrations: ledger.integrations,
       ...(shards === undefined ? {} : { fence: (platform: string) => shards.fence(platform) }),
       scopeOf: (platform) => ownScopeOf(platform, baseDir),
       onEvent: (platform) => this.lookAtPlatform(platform),
@@ -101,7 +103,7 @@ export class Engine implements AsyncDisposable {
     this.monitor = new Monitor({
       ledger,
       metrics,
-      now: () => timers.now(),
+      now: clock,
       platforms: () => this.platforms.known(),
       revisionOf: (sync, platform) => this.reporter.standing({ sync, platform }).revision,
       holds,
@@ -241,9 +243,8 @@ export class Engine implements AsyncDisposable {
     for (const target of gone) {
       if (this.roster.get(target) === undefined) this.reporter.forget(target, !this.roster.has(target.sync));
     }
-    for (const { sync, platform, place } of this.roster.targets()) {
+    for (const { sync, platform, place } of this.roster.targets())
       if (fresh.has(place.key)) metrics.expectSync(sync, platform);
-    }
     this.#configuration = configuration;
     this.#problems = [...(configuration.refused ?? []), ...configuration.problems, ...this.roster.problems];
     this.#loadedAt = timers.now();

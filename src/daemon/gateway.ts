@@ -9,8 +9,10 @@ import type { BusEvent } from '../ledger/bus-event.ts';
 import { matchesEvent } from '../manifest/event-pattern.ts';
 import type { PluginHost } from '../plugins/plugin-host.ts';
 import type { SecretRef } from '../secrets/secrets.ts';
+import type { IntegrationRunner } from '../integrations/integration-runner.ts';
 import { BusFeed } from './bus-feed.ts';
 import { askHolders } from './holders.ts';
+import { integrationHandlers } from './integration-events.ts';
 import type { Engine } from './engine.ts';
 import { ownScopeOf } from './targets.ts';
 
@@ -28,13 +30,17 @@ export class Gateway implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #callbacks: Callbacks;
   readonly #plugins: PluginHost;
+  readonly #integrations: IntegrationRunner | undefined;
   #handlers: readonly EventHandler[] = [];
+  /** Of the Integrations, as of the last look. */
+  #generation = -1;
   readonly #watching = new DisposableStack();
 
-  constructor(engine: Engine, plugins: PluginHost) {
+  constructor(engine: Engine, plugins: PluginHost, integrations?: IntegrationRunner) {
     const { ledger, log, metrics, timers } = engine.parts;
     this.#engine = engine;
     this.#plugins = plugins;
+    this.#integrations = integrations;
     this.#callbacks = new Callbacks({
       register: ledger.webhooks,
       allowOf: (platform) => engine.platforms.get(platform)?.spec.webhooks.allow,
@@ -55,7 +61,11 @@ export class Gateway implements AsyncDisposable {
     const { ledger } = this.#engine.parts;
     this.refresh();
     this.#watching.use(ledger.webhooks.watch(() => this.refresh()));
-    this.#engine.onPassEnded = () => this.feed.passEnded();
+    this.#engine.onPassEnded = () => {
+      // A pass may have put code in force that wants events.
+      if (this.#generation !== ledger.integrations.generation) this.refresh();
+      this.feed.passEnded();
+    };
     this.#engine.onConfigured = () => this.refresh();
     this.dispatcher.start();
     // What passes told while nobody handed it on.
@@ -65,7 +75,9 @@ export class Gateway implements AsyncDisposable {
   /** Reads anew who gets events. */
   refresh(): void {
     try {
-      this.#handlers = [...this.#callbacks.handlers(), ...this.#pluginHandlers()];
+      const { ledger } = this.#engine.parts;
+      this.#generation = ledger.integrations.generation;
+      this.#handlers = [...this.#callbacks.handlers(), ...this.#pluginHandlers(), ...this.#integrationHandlers()];
       this.dispatcher.setHandlers(this.#handlers);
     } catch (error) {
       this.#engine.parts.log.error('event handlers not in force', { error });
@@ -137,6 +149,10 @@ export class Gateway implements AsyncDisposable {
   #secret(name: string, reference: { readonly valueFrom: SecretRef }) {
     const { secrets } = this.#engine.parts;
     return secrets.resolve(reference.valueFrom, ownScopeOf(name, this.#engine.baseDir));
+  }
+
+  #integrationHandlers(): readonly EventHandler[] {
+    return this.#integrations === undefined ? [] : integrationHandlers(this.#engine, this.#integrations);
   }
 
   #pluginHandlers(): readonly EventHandler[] {

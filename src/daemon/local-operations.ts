@@ -17,6 +17,8 @@ import type {
   StatusResult,
   TreeSync,
 } from './operations.ts';
+import type { IntegrationRunner } from '../integrations/integration-runner.ts';
+import { IntegrationOperations } from './integration-operations.ts';
 import { passJson } from './pass-json.ts';
 import type { PassJson } from './pass-json.ts';
 import { restoreCopy } from './restore.ts';
@@ -38,10 +40,28 @@ export class LocalOperations implements Operations {
   /** Ends what is under way: Ctrl-C, or the daemon's stop. */
   readonly #signal: AbortSignal;
 
-  constructor(engine: Engine, version: string, signal: AbortSignal) {
+  readonly #integrations: IntegrationOperations;
+
+  constructor(
+    engine: Engine,
+    { version, signal, integrations }: { version: string; signal: AbortSignal; integrations: IntegrationRunner },
+  ) {
     this.#engine = engine;
     this.#version = version;
     this.#signal = signal;
+    this.#integrations = new IntegrationOperations(engine, integrations);
+  }
+
+  async integrations(args: Arguments<'integrations'>) {
+    return this.#integrations.list(args);
+  }
+
+  async run(args: Arguments<'run'>) {
+    return this.#integrations.run(args, this.#signal);
+  }
+
+  async repin(args: Arguments<'repin'>) {
+    return this.#integrations.repin(args, AbortSignal.any([this.#signal, AbortSignal.timeout(ACCEPT_TIMEOUT)]));
   }
 
   async status({ sync, platform }: Arguments<'status'>): Promise<StatusResult> {

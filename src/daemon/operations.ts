@@ -8,6 +8,7 @@ import type { ExportResult } from './export.ts';
 import type { ErrorJson } from '../gateway/api/error-json.ts';
 import type { PassJson } from './pass-json.ts';
 import type { Problem } from '../errors.ts';
+import type { IntegrationStatus, RunReport } from '../integrations/run-report.ts';
 import type { RuleGroup } from '../monitor/rules/rule.ts';
 import type { ServiceLevelStatus } from '../monitor/status.ts';
 import type { Key } from '../manifest/manifest.ts';
@@ -64,6 +65,9 @@ export const OPERATION_ARGUMENTS = {
   tree: z.strictObject({ sync: Name.optional() }),
   serviceLevels: z.strictObject({ platform: Name.optional(), name: Name.optional() }),
   rules: z.strictObject({ platform: Name.optional() }),
+  integrations: z.strictObject({ platform: Name.optional() }),
+  run: z.strictObject({ integration: Name, platform: Name.optional(), input: z.json().optional() }),
+  repin: z.strictObject({ integration: Name, platform: Name.optional() }),
   archived: z.strictObject({
     sync: Name.optional(),
     platform: Name.optional(),
@@ -124,6 +128,14 @@ export interface TreeSync {
   readonly objects: readonly (InventoryEntry & { readonly dependsOn: readonly string[] })[];
 }
 
+export interface Repinned {
+  readonly platform: string;
+  readonly integration: string;
+  /** Commits. */
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface Queued {
   readonly sync: string;
   readonly platform: string;
@@ -157,5 +169,11 @@ export interface Operations {
   /** What Prometheus has to record and alert on for them, and for Plumbline itself. */
   rules(args: Arguments<'rules'>): Promise<readonly RuleGroup[]>;
   tree(args: Arguments<'tree'>): Promise<readonly TreeSync[]>;
+  /** How every Integration with code stands. */
+  integrations(args: Arguments<'integrations'>): Promise<readonly IntegrationStatus[]>;
+  /** Runs the code of one now; the answer comes when the run has ended. */
+  run(args: Arguments<'run'>): Promise<RunReport>;
+  /** Moves the lock of one to where its ref leads now: the next pass shows it and puts it in force. */
+  repin(args: Arguments<'repin'>): Promise<Repinned>;
   archived(args: Arguments<'archived'>): Promise<readonly Omit<ArchivedCopy, 'value'>[]>;
 }

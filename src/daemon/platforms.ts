@@ -1,6 +1,8 @@
 import { ReconcilerError, messageOf } from '../errors.ts';
 import { betaFault } from '../drivers/beta.ts';
 import type { Driver, DriverDefinition, Fence, PlatformEvent, RequestObserver } from '../drivers/driver.ts';
+import { withIntegrations } from '../drivers/integrations.ts';
+import type { IntegrationRegister } from '../drivers/integration-register.ts';
 import { withServiceLevels } from '../drivers/service-levels.ts';
 import type { ServiceLevelRegister } from '../drivers/service-level-register.ts';
 import { withWebhooks } from '../drivers/webhooks.ts';
@@ -20,6 +22,8 @@ export interface PlatformsParts {
   /** Webhooks of platforms that keep none themselves. */
   readonly webhooks: WebhookRegister;
   readonly serviceLevels: ServiceLevelRegister;
+  /** Code of Integrations, which no platform runs. */
+  readonly integrations: IntegrationRegister;
   readonly log: Log;
   /** The registry. @throws ReconcilerError when there is no such driver. */
   readonly driverNamed: (name: string) => DriverDefinition;
@@ -163,8 +167,9 @@ export class Platforms implements AsyncDisposable {
       onCircuit: (state) => metrics.circuitOpen(name, state !== 'closed'),
       ...(fence === undefined ? {} : { fence: fence(name) }),
     });
-    const { webhooks, serviceLevels } = this.#parts;
-    const driver = withServiceLevels(withWebhooks(connected, webhooks, name), serviceLevels, name);
+    const { webhooks, serviceLevels, integrations } = this.#parts;
+    const registered = withServiceLevels(withWebhooks(connected, webhooks, name), serviceLevels, name);
+    const driver = withIntegrations(registered, integrations, name);
     const events = driver.events?.((event) => onEvent(name, event), entry.abort.signal);
     return { driver, url, events };
   }

@@ -32,6 +32,9 @@ export function remoteOperations(stateDir: string): Operations {
     tree: operation('tree'),
     serviceLevels: operation('serviceLevels'),
     rules: operation('rules'),
+    integrations: operation('integrations'),
+    run: operation('run'),
+    repin: operation('repin'),
     archived: operation('archived'),
   };
 }

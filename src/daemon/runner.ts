@@ -5,6 +5,7 @@ import type { Approvals } from '../plan/types.ts';
 import type { ChangeChecks } from '../plugins/changes.ts';
 import { reconcile } from '../reconcile.ts';
 import { PassMemory } from '../reconcile/memory.ts';
+import type { Pins } from '../reconcile/pass.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { PassReport, Trigger } from '../report/pass-report.ts';
 import type { Reporter } from '../report/reporter.ts';
@@ -39,6 +40,8 @@ export interface RunnerParts {
   readonly exchange: Exchange;
   /** Plugins that look at what would be changed. */
   readonly checkChanges: ChangeChecks;
+  /** What finds the commits that Integrations of a target are locked to. */
+  readonly pins?: (target: Target) => Pins;
 }
 
 /** Codes of errors that mean that the platform did not answer. */
@@ -85,6 +88,7 @@ export async function runPass(
         },
         others: parts.exchange.for(target, mode === 'apply'),
         checkChanges: parts.checkChanges,
+        ...(parts.pins === undefined ? {} : { pins: parts.pins(target) }),
         trigger,
         mode,
         ...(expect === undefined ? {} : { expect }),
@@ -107,7 +111,7 @@ export async function runPass(
 }
 
 /** Why a Sync is suspended; undefined when it runs. */
-function suspensionOf(target: Target, ledger: Ledger): string | undefined {
+export function suspensionOf(target: Target, ledger: Ledger): string | undefined {
   if (target.suspend) return 'its configuration says so';
   const found = ledger.suspensions().find(({ sync }) => sync === target.sync);
   return found === undefined ? undefined : `${found.reason} (${found.by})`;

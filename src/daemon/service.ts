@@ -61,7 +61,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { engine, log, metrics, secrets, operations, lock, plugins, keys, shards } = workshop;
   const timers = options.timers ?? SYSTEM_TIMERS;
   const { ledger } = engine.parts;
-  const gateway = opening.use(new Gateway(engine, plugins));
+  const { integrations } = workshop;
+  const gateway = opening.use(new Gateway(engine, plugins, integrations));
   const poller = opening.use(
     new ExecutionPoller({
       ledger,
@@ -130,10 +131,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   engine.onPassEnded = () => {
     tellGateway();
     poller.passEnded();
+    integrations.look();
   };
   measuring.start();
   engine.start();
-  shards?.serve(new ShardDuties(engine), hooksUrl);
+  integrations.start();
+  shards?.serve(new ShardDuties(engine, integrations), hooksUrl);
   poller.start();
   if (options.rules !== undefined) {
     const parts = { ...options, place: options.rules, log, timers, monitor: engine.monitor };

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { ReconcilerError } from '../errors.ts';
+import type { IntegrationRunner } from '../integrations/integration-runner.ts';
 import type { Engine } from './engine.ts';
 import type { SharedState } from './shared-state.ts';
 import { SUSPENSIONS } from './shards.ts';
@@ -15,11 +17,13 @@ const HEARING = 5_000;
 export class ShardDuties implements ShardKeeper {
   readonly #engine: Engine;
   readonly #state: SharedState | undefined;
+  readonly #integrations: IntegrationRunner;
   readonly #guest: boolean;
 
   /** `guest`: for a command, which takes a shard for what it is asked for and runs no pass by itself. */
-  constructor(engine: Engine, { guest = false } = {}) {
+  constructor(engine: Engine, integrations: IntegrationRunner, { guest = false } = {}) {
     this.#engine = engine;
+    this.#integrations = integrations;
     this.#guest = guest;
     this.#state = engine.parts.state;
   }
@@ -49,19 +53,27 @@ export class ShardDuties implements ShardKeeper {
     const { queue, platforms, parts } = this.#engine;
     const reason = new ReconcilerError('The Lease of the shard is held no more.', 'backoff', { code: 'not-holder' });
     queue.abort(reason, isTheirs);
+    this.#integrations.abort(isTheirs, reason);
     this.#engine.watchSources();
     this.#engine.onHeldChanged();
     void platforms.release(isTheirs).catch((error: unknown) => parts.log.warn('platforms not released', { error }));
   }
 
-  drain(isTheirs: (platform: string) => boolean): Promise<boolean> {
-    return this.#engine.queue.idle(isTheirs);
+  async drain(isTheirs: (platform: string) => boolean): Promise<boolean> {
+    // A run of an Integration can last for long, and goes on anywhere: it is not waited for.
+    this.#integrations.abort(
+      isTheirs,
+      new ReconcilerError('The shard is given up.', 'backoff', { code: 'not-holder' }),
+    );
+    const [ended] = await Promise.all([this.#engine.queue.idle(isTheirs), this.#integrations.idle(isTheirs)]);
+    return ended;
   }
 
   look(what: string): void {
-    const [, kind = '', name = ''] = /^(sync|platform)\/(.+)$/.exec(what) ?? [];
+    const [, kind = '', name = ''] = /^(sync|platform|integration)\/(.+)$/.exec(what) ?? [];
     if (kind === 'sync') this.#engine.lookAtSync(name);
     else if (kind === 'platform') this.#engine.lookAtPlatform(name);
+    else if (kind === 'integration') wakeIntegration(this.#integrations, name);
     else if (what === SUSPENSIONS) void this.#readSuspensions();
   }
 
@@ -90,13 +102,20 @@ export class ShardDuties implements ShardKeeper {
     this.#engine.watchSources();
     for (const target of this.#engine.roster.targets()) if (isOurs(target.platform)) this.#engine.wake(target, 'start');
     this.#engine.onHeldChanged();
+    this.#integrations.look();
   }
 }
 
+/** An event came to another replica: what it was about stayed there. */
+function wakeIntegration(integrations: IntegrationRunner, place: string): void {
+  const [platform = '', name = ''] = place.split('/');
+  integrations.wish({ platform, name }, randomUUID(), { by: 'event' });
+}
+
 /** For a command: takes what is free and waits until it is known who holds the rest. */
-export async function joinAsGuest({ engine, shards }: Workshop): Promise<void> {
+export async function joinAsGuest({ engine, shards, integrations }: Workshop): Promise<void> {
   if (shards === undefined) return;
-  shards.serve(new ShardDuties(engine, { guest: true }));
+  shards.serve(new ShardDuties(engine, integrations, { guest: true }));
   const patience = AbortSignal.timeout(GUEST_PATIENCE);
   await shards.known(engine.platforms.names(), patience);
   // A command asks once: what others have told has to be known by then.

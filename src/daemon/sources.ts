@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { ReconcilerError } from '../errors.ts';
 import { namespaceOf } from '../manifest/cluster-name.ts';
+import type { GitAuth } from '../manifest/git.ts';
 import type { Sync } from '../manifest/sync.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { SecretRef, Secrets } from '../secrets/secrets.ts';
@@ -27,15 +28,29 @@ export function sourceOf({ metadata, spec }: Sync, parts: SourceParts): Source {
   const { git, folder, cluster } = spec.source;
   if (cluster !== undefined) return clusterSource(metadata.name, cluster.matchLabels, parts);
   if (git === undefined) return new FolderSource(resolve(parts.baseDir, folder?.path ?? '.'));
-  const scope = ownScopeOf(metadata.name, parts.baseDir);
-  const reader = (reference: { readonly valueFrom: SecretRef }) => async (): Promise<string> =>
-    (await parts.secrets.resolve(reference.valueFrom, scope)).reveal();
-  const { token, username, sshKey, knownHosts } = git.auth;
   const config: GitSourceConfig = {
     url: git.url,
     ref: refOf(git.ref),
     path: git.path,
-    ...(git.caFile === undefined ? {} : { caFile: resolve(parts.baseDir, git.caFile) }),
+    ...gitAccessOf(metadata.name, git, parts),
+  };
+  // What one namespace may read another must not find in a shared cache.
+  const cacheDir = join(parts.stateDir, 'sources', namespaceOf(metadata.name) ?? '');
+  return new GitSource(config, { cacheDir, environment: parts.environment });
+}
+
+/** With what a repository is read that the Sync of this name is configured with. */
+export function gitAccessOf(
+  sync: string,
+  { auth, caFile }: { readonly auth: GitAuth; readonly caFile?: string | undefined },
+  parts: Pick<SourceParts, 'baseDir' | 'secrets'>,
+): Pick<GitSourceConfig, 'auth' | 'caFile'> {
+  const scope = ownScopeOf(sync, parts.baseDir);
+  const reader = (reference: { readonly valueFrom: SecretRef }) => async (): Promise<string> =>
+    (await parts.secrets.resolve(reference.valueFrom, scope)).reveal();
+  const { token, username, sshKey, knownHosts } = auth;
+  return {
+    ...(caFile === undefined ? {} : { caFile: resolve(parts.baseDir, caFile) }),
     auth: {
       ...(username === undefined ? {} : { username }),
       ...(token === undefined ? {} : { token: reader(token) }),
@@ -43,9 +58,6 @@ export function sourceOf({ metadata, spec }: Sync, parts: SourceParts): Source {
       ...(knownHosts === undefined ? {} : { knownHosts: knownHostsOf(knownHosts, parts.baseDir) }),
     },
   };
-  // What one namespace may read another must not find in a shared cache.
-  const cacheDir = join(parts.stateDir, 'sources', namespaceOf(metadata.name) ?? '');
-  return new GitSource(config, { cacheDir, environment: parts.environment });
 }
 
 function clusterSource(sync: string, labels: Readonly<Record<string, string>>, parts: SourceParts): Source {

@@ -34,6 +34,8 @@ export interface Target extends TargetName {
   readonly references: readonly string[];
   /** Suspended by its own configuration. */
   readonly suspend: boolean;
+  /** What its Integrations may run; nothing when absent. */
+  readonly code?: Sync['spec']['code'];
   readonly memory: PassMemory;
   readonly progress: Progress;
 }
@@ -86,6 +88,7 @@ export function targetOf(sync: Sync, platform: string, source: Source, parts: Ta
     dependsOn: spec.dependsOn,
     references: spec.references,
     suspend: spec.suspend,
+    ...(spec.code === undefined ? {} : { code: spec.code }),
     memory: new PassMemory(),
     progress: { attempt: 0, nextLook: 0, attempted: false, succeeded: false },
   };

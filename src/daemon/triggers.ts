@@ -1,4 +1,4 @@
-import { CronTime } from 'cron';
+import { nextTime } from '../manifest/cron.ts';
 import type { Trigger } from '../report/pass-report.ts';
 import type { Source } from '../source/source.ts';
 import type { Timers } from './timers.ts';
@@ -43,9 +43,4 @@ export class SyncTriggers implements AsyncDisposable {
     };
     arm();
   }
-}
-
-/** The first time after `now` that a cron expression names, in UTC; milliseconds since 1970. */
-export function nextTime(schedule: string, now: number): number {
-  return new CronTime(schedule, 'UTC').getNextDateFrom(new Date(now), 'UTC').toMillis();
 }

@@ -3,6 +3,7 @@ import type { DriverDefinition } from '../drivers/driver.ts';
 import { DRIVERS, driverNamed } from '../drivers/index.ts';
 import { startHosted } from '../drivers/node-red/hosted.ts';
 import { ReconcilerError } from '../errors.ts';
+import type { IntegrationRunner } from '../integrations/integration-runner.ts';
 import { KubeClient } from '../kube/client.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { StateLock } from '../ledger/lock.ts';
@@ -18,6 +19,7 @@ import { ClusterState } from './cluster/cluster.ts';
 import type { ClusterSettings } from './cluster/cluster.ts';
 import { readConfiguration } from './configuration.ts';
 import { Engine } from './engine.ts';
+import { IntegrationCode } from './integration-code.ts';
 import { LocalOperations } from './local-operations.ts';
 import { OptionalFiles } from './optional-files.ts';
 import { DAEMON_FILE } from './remote-api.ts';
@@ -66,6 +68,7 @@ const OWN_FILES = [
   'lock.db',
   'node-red',
   'sources',
+  'integrations',
 ] as const;
 
 /** What a process that may write holds open: the lock, the ledger, the engine. */
@@ -77,6 +80,8 @@ export interface Workshop extends AsyncDisposable {
   readonly secrets: SecretStore;
   readonly lock: StateLock;
   readonly plugins: PluginHost;
+  /** Runs the code of Integrations. */
+  readonly integrations: IntegrationRunner;
   readonly keys: Keys;
   /** Which platforms are this replica's; undefined when it is the only one. */
   readonly shards: Shards | undefined;
@@ -132,6 +137,7 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
   );
   const shared = await openShards(options, { opened, log, metrics, ledger });
   const abort = new AbortController();
+  const code = new IntegrationCode({ ledger, secrets, stateDir, environment, timers });
   if (options.cluster !== undefined) {
     const drivers = DRIVERS.map(({ name }) => name);
     const parts = { ...options.cluster, environment, version, drivers, log, timers };
@@ -161,15 +167,18 @@ export async function openWorkshop(options: ServiceOptions): Promise<Workshop> {
             isReadyElsewhere: ({ sync }: { readonly sync: string }) => cluster.isReady(sync),
           }),
       driverNamed: options.driverNamed ?? driverNamed,
+      pins: (target) => code.pins(target),
       formats: DRIVERS.flatMap(({ format }) => (format === undefined ? [] : [format])),
       host: (name, port, signal) =>
         startHosted({ stateDir, name, port, signal, log: (level, message, fields) => log[level](message, fields) }),
     }),
   );
+  const integrations = opened.use(code.runner(engine));
   const held = opened.move();
   return {
     engine,
-    operations: new LocalOperations(engine, version, abort.signal),
+    operations: new LocalOperations(engine, { version, signal: abort.signal, integrations }),
+    integrations,
     log,
     metrics,
     secrets,

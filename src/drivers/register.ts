@@ -129,14 +129,9 @@ export function withRegister(driver: Driver, registered: RegisteredKind): Driver
   const theirs = (steps: readonly Step[]): readonly Step[] => steps.filter((step) => !isOurs(step));
   const idFor = driver.idFor?.bind(driver);
   const toManifest = driver.toManifest?.bind(driver);
-  const whole: Whole = {
-    name: driver.name,
+  return inPlaceOf(driver, {
     capabilities: { ...driver.capabilities, [own]: MANAGED },
-    format: driver.format,
     marks: [...driver.marks, own],
-    writeOnly: driver.writeOnly,
-    targeted: driver.targeted,
-    untimed: driver.untimed,
     probe: async (signal) => {
       const facts = await driver.probe(signal);
       return { ...facts, capabilities: { ...facts.capabilities, [own]: MANAGED } };
@@ -147,8 +142,6 @@ export function withRegister(driver: Driver, registered: RegisteredKind): Driver
       if (kinds.length < look.kinds.length) yield* registered.observe(look, signal);
     },
     normalize: (kind, spec) => (kind === own ? registered.normalize(spec) : driver.normalize(kind, spec)),
-    outputs: driver.outputs,
-    outputsOf: driver.outputsOf?.bind(driver),
     apply: async function* (stage, signal) {
       for (const step of stage) if (isOurs(step)) yield await registered.apply(step, signal);
       if (!stage.every(isOurs)) yield* driver.apply(theirs(stage), signal);
@@ -156,12 +149,38 @@ export function withRegister(driver: Driver, registered: RegisteredKind): Driver
     idFor: idFor && ((owner, key) => (key.startsWith(`${own}/`) ? undefined : idFor(owner, key))),
     preflight: preflightOf(driver, registered, isOurs),
     toManifest: toManifest && ((object) => (object.kind === own ? registered.toManifest(object) : toManifest(object))),
+  });
+}
+
+/** The driver with some of its members in place of its own; those that are given as undefined are absent. */
+export function inPlaceOf(
+  driver: Driver,
+  changed: { readonly [Name in keyof Driver]?: Driver[Name] | undefined },
+): Driver {
+  const whole: Whole = {
+    name: driver.name,
+    capabilities: driver.capabilities,
+    format: driver.format,
+    marks: driver.marks,
+    writeOnly: driver.writeOnly,
+    targeted: driver.targeted,
+    untimed: driver.untimed,
+    probe: driver.probe.bind(driver),
+    observe: driver.observe.bind(driver),
+    normalize: driver.normalize.bind(driver),
+    outputs: driver.outputs,
+    outputsOf: driver.outputsOf?.bind(driver),
+    apply: driver.apply.bind(driver),
+    idFor: driver.idFor?.bind(driver),
+    preflight: driver.preflight?.bind(driver),
+    toManifest: driver.toManifest?.bind(driver),
     executions: driver.executions?.bind(driver),
     execution: driver.execution?.bind(driver),
     trigger: driver.trigger?.bind(driver),
     tryConnection: driver.tryConnection?.bind(driver),
     events: driver.events?.bind(driver),
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
+    ...changed,
   };
   // Whether a driver can do something is asked by whether it has the method: absent ones stay absent.
   for (const name of Reflect.ownKeys(whole))

@@ -54,10 +54,6 @@ class RegisteredServiceLevels implements RegisteredKind {
     if (change.verb === 'delete' || change.verb === 'release') return undefined;
     const { selector, objectives } = read(await step.desired());
     const { name, untimed } = this.#driver;
-    if (selector.kind === 'Integration') {
-      const because = 'this version runs no code of Integrations, so that nothing can be measured of them';
-      return { key: change.key, because, remedy: 'Select Workflows or a Platform until it does.' };
-    }
     if (selector.kind === 'Workflow' && this.#driver.executions === undefined) {
       const because = `the ${name} driver does not tell of runs, so that nothing can be measured of workflows`;
       return { key: change.key, because, remedy: 'Select a Platform, or keep it to platforms that tell of runs.' };

@@ -17,6 +17,7 @@ import { History, HISTORY_LIMITS } from './history.ts';
 import type { HistoryLimits, HistoryQuery, PassRecord } from './history.ts';
 import { LedgerJournal } from './journal.ts';
 import { StateLock } from './lock.ts';
+import { Integrations } from './integrations.ts';
 import { Owners } from './owners.ts';
 import { Ownership } from './ownership.ts';
 import type { Scope } from './ownership.ts';
@@ -27,6 +28,7 @@ import { SharedLedger } from './shared-rows.ts';
 import { ServiceLevels } from './service-levels.ts';
 import { Standing } from './standing.ts';
 import type { PlatformFacts, Suspension } from './standing.ts';
+import { SyncStates } from './sync-states.ts';
 import { Tallies } from './tallies.ts';
 import { Tokens } from './tokens.ts';
 import { Webhooks } from './webhooks.ts';
@@ -69,6 +71,10 @@ export class Ledger implements Disposable {
   readonly webhooks: Webhooks;
   /** Service levels in force. */
   readonly serviceLevels: ServiceLevels;
+  /** Code of Integrations in force. */
+  readonly integrations: Integrations;
+  /** How far their syncs are. */
+  readonly syncs: SyncStates;
   /** What was counted for them. */
   readonly tallies: Tallies;
   readonly #database: Database;
@@ -100,7 +106,9 @@ export class Ledger implements Disposable {
     this.runs = new Runs(database, redact, now);
     this.owners = new Owners(database);
     this.serviceLevels = new ServiceLevels(database, now);
+    this.integrations = new Integrations(database, now);
     this.tallies = new Tallies(database);
+    this.syncs = new SyncStates(database, this.tallies);
     this.webhooks = new Webhooks(database, { now, ...(options.seal === undefined ? {} : { seal: options.seal }) });
   }
 

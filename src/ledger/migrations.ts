@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { ReconcilerError } from '../errors.ts';
 import { BUS } from './schema-bus.ts';
 import { GATEWAY } from './schema-gateway.ts';
+import { INTEGRATIONS } from './schema-integrations.ts';
 import { SERVICE_LEVELS } from './schema-service-levels.ts';
 import { WEBHOOKS } from './schema-webhooks.ts';
 
@@ -78,6 +79,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: 'tokens, audit, runs', sql: GATEWAY },
   { name: 'service levels and counts', sql: SERVICE_LEVELS },
   { name: 'outputs', sql: OUTPUTS },
+  { name: 'code of integrations', sql: INTEGRATIONS },
 ];
 
 /** The schema version in a database file; 0 when it is new. */

@@ -97,6 +97,23 @@ const OF_PLATFORM: Readonly<Record<string, Table>> = {
     columns: ['id', 'platform', 'name', 'spec', 'marker', 'version', 'created_at', 'changed_at', 'changed_by'],
     where: `platform = :platform AND :sync = ''`,
   },
+  integration: {
+    columns: [
+      'id',
+      'platform',
+      'name',
+      'title',
+      'connection',
+      'runs',
+      'marker',
+      'wanted',
+      'version',
+      'created_at',
+      'changed_at',
+      'changed_by',
+    ],
+    where: `platform = :platform AND :sync = ''`,
+  },
 };
 const TABLES: Readonly<Record<string, Table>> = { ...OF_SYNC, ...OF_PLATFORM };
 
@@ -174,6 +191,7 @@ const FORGOTTEN = [
   ['platform', 'name'],
   ['webhook', 'platform'],
   ['service_level', 'platform'],
+  ['integration', 'platform'],
 ] as const;
 
 function parameters({ sync, platform }: Scope): Record<string, string> {

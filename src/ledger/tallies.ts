@@ -144,7 +144,7 @@ export class Tallies {
     this.#database.write(
       'count',
       () => {
-        this.#addCounts(counts, at);
+        this.countWithin(counts, at);
         const run = this.#database.prepare(
           'INSERT INTO run_count VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
         );
@@ -242,7 +242,8 @@ export class Tallies {
     return Number(this.#database.prepare('SELECT max(start) AS start FROM tally_span').get()?.['start'] ?? 0);
   }
 
-  #addCounts(counts: ReadonlyMap<number, Counts>, at: number): void {
+  /** Counts inside a transaction of the caller's, so that what was counted and what was done about it stand or fall together. */
+  countWithin(counts: ReadonlyMap<number, Counts>, at: number): void {
     const start = Math.floor(at / 1000 / FINEST) * FINEST;
     const total = this.#database.prepare(
       `UPDATE tally SET good = good + ?1, bad = bad + ?2, seconds = seconds + ?3,

@@ -42,8 +42,8 @@ const ENTRY_FIELDS: Readonly<Partial<Record<Kind, Readonly<Record<string, string
     title: '/spec/title',
     type: '/spec/type',
     settings: '/spec/settings',
-    code_repo: '',
-    api_version: '',
+    code_repo: '/spec/code/repository',
+    api_version: '/spec/code/ref/tag',
   },
 };
 
@@ -108,7 +108,7 @@ function expandEntry(compact: CompactFile, kind: Kind, path: readonly PropertyKe
   const places = new Map<string, Place>();
   const own = compact.places.get(pointerOf(path));
   if (own !== undefined) for (const pointer of ['', '/metadata', '/spec']) places.set(pointer, own);
-  const spec: Record<string, JsonValue> = {};
+  const spec: SpecDraft = {};
   const note = (field: string, message: string, remedy: string, severity: Problem['severity']): void => {
     problems.push({ ...problem(compact, [...path, field], message, remedy), severity, key: `${kind}/${name}` });
   };
@@ -125,21 +125,13 @@ function expandEntry(compact: CompactFile, kind: Kind, path: readonly PropertyKe
       );
     else if (field === 'last_modified')
       note(field, 'last_modified has no effect: git knows when a file was changed.', 'Remove it.', 'warning');
-    else if (target === '')
-      note(
-        field,
-        `${field} is ${NOT_ENFORCED}.`,
-        'Remove it: this version manages the connection, not code that runs.',
-        'error',
-      );
     else if (place !== undefined) places.set(target, place);
-    if (target?.startsWith('/spec/')) spec[target.slice('/spec/'.length)] = value;
+    if (target?.startsWith('/spec/')) setAt(spec, target.split('/').slice(2), value);
   }
-  const { 'definitionFrom/file': definitionFile, ...rest } = spec;
-  const value: Record<string, JsonValue> = { apiVersion: API_VERSION, kind, metadata: { name }, spec: rest };
+  const value: Record<string, JsonValue> = { apiVersion: API_VERSION, kind, metadata: { name }, spec };
   if (kind === 'Workflow') {
     // By convention the definition lies beside the file.
-    value['spec'] = { ...rest, definitionFrom: { file: definitionFile ?? `${name}.json` } };
+    spec['definitionFrom'] ??= { file: `${name}.json` };
     const place = places.get('/spec/definitionFrom/file') ?? places.get('/metadata/name');
     if (place !== undefined) places.set('/spec/definitionFrom', place);
   }
@@ -155,6 +147,20 @@ function expandEntry(compact: CompactFile, kind: Kind, path: readonly PropertyKe
     problems,
   };
   reading.docs.push(pack(draft).doc);
+}
+
+interface SpecDraft {
+  [field: string]: JsonValue;
+}
+
+function setAt(spec: SpecDraft, [field = '', ...below]: readonly string[], value: JsonValue): void {
+  if (below.length === 0) spec[field] = value;
+  else {
+    const inner = spec[field];
+    const copy: SpecDraft = isObject(inner) ? { ...inner } : {};
+    setAt(copy, below, value);
+    spec[field] = copy;
+  }
 }
 
 /** `monitoring_config` has one mapping per section, and each becomes a service level. */

@@ -8,7 +8,7 @@ import { refuseCircles } from './output-circles.ts';
 import { dependenciesOf, refuseDangling, refuseRenames, Titles, titleWord } from './references.ts';
 import type { Candidates } from './references.ts';
 import { ResolvedManifest } from './resolved-manifest.ts';
-import { SelectingManifest, Selection, unclear } from './selection.ts';
+import { refuseIdle, SelectingManifest, Selection, unclear } from './selection.ts';
 import type { SpecReader } from './resolved-manifest.ts';
 import { valueAt } from './pointer.ts';
 
@@ -55,6 +55,9 @@ export function compose({ revision, assembly, refused, select, reader, platform 
     for (const { key } of found) if (key !== undefined) unknownKeys.add(key);
   };
   refuse(refuseDangling(candidates, isBroken, platform));
+  const idle = refuseIdle(candidates);
+  refuse(idle);
+  for (const { key } of idle) if (key !== undefined) candidates.delete(key as Key);
   for (const key of unclear(candidates, unknownKeys, unknownKinds)) unknownKeys.add(key);
   const wrong = [...refuseRenames(candidates, isUnknown), ...refuseCircles(candidates, platform)];
   refuse(wrong);

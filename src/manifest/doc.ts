@@ -68,6 +68,8 @@ export interface Outcome {
   readonly secrets: Readonly<Record<string, SecretRef>>;
   readonly fingerprint: string;
   readonly references: readonly Reference[];
+  /** Of an Integration: it has code of its own. */
+  readonly runs?: true;
   /** Of a ServiceLevel: what it is about. */
   readonly selector?: Selector;
   /** Outputs of other objects that its content uses. */

@@ -34,12 +34,12 @@ export function pack(draft: Draft): { readonly doc: Doc; readonly inline?: JsonV
     }
     const place = draft.places.get(pointer) ?? draft.start;
     const origin = { file: draft.file, line: place.line, column: place.column };
-    const remedy = 'Keep the definition inside the source, and name it relative to this file.';
+    const remedy = 'Keep it inside the source, and name it relative to this file.';
     problems.push({
       origin,
       key,
       severity: 'error',
-      message: 'the definition file lies outside of the source.',
+      message: `the ${draft.kind === 'Integration' ? 'schema' : 'definition'} file lies outside of the source.`,
       remedy,
     });
     return path;
@@ -95,6 +95,12 @@ function withoutDefinition(
     const from = spec['definitionFrom'];
     if (isObject(from) && typeof from['file'] === 'string') {
       copy['definitionFrom'] = { ...from, file: rebase(from['file'], '/spec/definitionFrom/file') };
+    }
+    const records = spec['records'];
+    const schemaFrom = isObject(records) ? records['schemaFrom'] : undefined;
+    if (isObject(records) && isObject(schemaFrom) && typeof schemaFrom['file'] === 'string') {
+      const file = rebase(schemaFrom['file'], '/spec/records/schemaFrom/file');
+      copy['records'] = { ...records, schemaFrom: { ...schemaFrom, file } };
     }
     if (spec['definition'] !== undefined && spec['definition'] !== null) {
       inline = spec['definition'];

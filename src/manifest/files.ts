@@ -40,6 +40,8 @@ export interface JsonFile {
   readonly format?: string;
   readonly parts: readonly RawPart[];
   readonly problems: readonly Problem[];
+  /** The text, where it may be a JSON Schema: those are small, and wanted whole. */
+  readonly schema?: string;
   /** What a format makes of the JSON as it is, where it is no raw export of that format; filled when somebody asks. */
   whole?: ReadonlyMap<string, Analysis>;
   /** Kinds that a broken text may have held. */
@@ -62,6 +64,8 @@ export const BASE = -1;
 export type FileRef = Pick<FileEntry, 'path' | 'id' | 'layer'>;
 
 export interface FileContext {
+  /** The files of the source as they were last read. */
+  readonly files?: ReadonlyMap<string, FileEntry>;
   readonly formats: readonly DefinitionFormat[];
   readonly defaultFormat: string;
   readonly variables: Readonly<Record<string, string>>;
@@ -171,7 +175,15 @@ function readJson(file: FileRef, text: string, context: FileContext): FileEntry 
     };
   if (isObject(json) && isCompact(json))
     return withAnalyses(file, readManifests(file.path, text, context), text.length, context);
-  return { ...file, reading: NO_READING, json: { parts: [], problems: [], mayHold: [] } };
+  const schema = mayBeSchema(json) && text.length <= LARGEST_SCHEMA ? { schema: text } : {};
+  return { ...file, reading: NO_READING, json: { parts: [], problems: [], mayHold: [], ...schema } };
+}
+
+/** Characters. */
+const LARGEST_SCHEMA = 256 * 1024;
+
+function mayBeSchema(json: JsonValue): boolean {
+  return isObject(json) && ['$schema', 'properties', 'type', '$ref', 'allOf'].some((word) => Object.hasOwn(json, word));
 }
 
 function isJsonText(text: string): boolean {

@@ -58,6 +58,7 @@ export class ManifestLoader {
       defaultFormat: options.defaultFormat,
       variables: options.variables ?? {},
       limits: this.#limits,
+      files: this.#files,
       ...(options.secretScope === undefined ? {} : { secretScope: options.secretScope }),
     };
     this.#platform = options.platform;

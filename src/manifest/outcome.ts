@@ -76,6 +76,7 @@ export function conclude(
     outputReferences: outputReferencesOf(layers, prepared, known?.references ?? NONE),
     mentions: known?.analysis.references ?? NONE,
     ...uses,
+    ...(content['code'] === undefined ? {} : { runs: true as const }),
     ...(base.kind === 'ServiceLevel' ? { selector: spec['selector'] as unknown as Selector } : {}),
   };
   return { problems, outcome };

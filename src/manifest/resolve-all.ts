@@ -50,18 +50,18 @@ function resolve(layers: Layers, files: Files, context: ResolveContext): Unread 
   delete base.resolved;
   const preparation = prepare(layers, context);
   if (!preparation.ok) {
-    keep(layers, undefined, files, preparation);
+    keep(layers, preparation.schemaFile, files, preparation);
     return undefined;
   }
   const { prepared } = preparation;
   const { definition: plan } = prepared;
   if (plan === undefined) {
-    keep(layers, undefined, files, conclude(layers, prepared, undefined));
+    keep(layers, prepared.schemaFile, files, conclude(layers, prepared, undefined));
     return undefined;
   }
   const known = lookUp(layers, plan, prepared.title, files);
   if (known.state === 'unread') return { layers, prepared, plan, part: known.part };
-  keep(layers, plan, files, known.state === 'known' ? conclude(layers, prepared, known) : known);
+  keep(layers, fileOf(plan), files, known.state === 'known' ? conclude(layers, prepared, known) : known);
   return undefined;
 }
 
@@ -75,11 +75,11 @@ async function readBatch(
   for (const { layers, prepared, plan, part } of batch) {
     const what = { layers, plan, part, context, texts };
     const built = build(what);
-    if (built.value === undefined) keep(layers, plan, files, built);
+    if (built.value === undefined) keep(layers, fileOf(plan), files, built);
     else
       keep(
         layers,
-        plan,
+        fileOf(plan),
         files,
         conclude(layers, prepared, {
           analysis: analyseBuilt(what, built.value, files),
@@ -102,14 +102,18 @@ export async function readTexts(
   return texts;
 }
 
+function fileOf({ source }: DefinitionPlan): string | undefined {
+  return source !== undefined && 'file' in source ? source.file : undefined;
+}
+
+/** @param definitionFile the file, beside the document and its patches, that all this depends on */
 function keep(
   layers: Layers,
-  plan: DefinitionPlan | undefined,
+  definitionFile: string | undefined,
   files: Files,
   { problems, outcome }: { readonly problems: readonly Problem[]; readonly outcome?: Outcome },
 ): void {
   const { base, patches } = layers;
-  const definitionFile = plan?.source !== undefined && 'file' in plan.source ? plan.source.file : undefined;
   const resolved: Resolved = {
     patches,
     definitionFile,

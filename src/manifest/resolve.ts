@@ -12,6 +12,8 @@ import { findPlace, unpackPlaces } from './places.ts';
 import { isObject, spell, valueAt } from './pointer.ts';
 import { check } from './problems.ts';
 import { passwordName } from './access-grant.ts';
+import { schemaOf, secretsOfCode } from './resolve-integration.ts';
+import type { SecretUse } from './resolve-integration.ts';
 import { didYouMean } from './suggest.ts';
 
 export interface ResolveContext extends FileContext {
@@ -39,10 +41,13 @@ export interface Prepared {
   readonly content: Readonly<Record<string, JsonValue>>;
   readonly secrets: Readonly<Record<string, SecretRef>>;
   readonly definition?: DefinitionPlan;
+  /** File that an Integration's schema of records was taken from. */
+  readonly schemaFile?: string;
 }
 
 export type Preparation =
-  { readonly ok: true; readonly prepared: Prepared } | { readonly ok: false; readonly problems: readonly Problem[] };
+  | { readonly ok: true; readonly prepared: Prepared }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly schemaFile?: string };
 
 /** Fields of spec that say how to read the rest, or are handed over apart from it. */
 const NOT_CONTENT = new Set([
@@ -78,15 +83,18 @@ export function prepare(layers: Layers, context: ResolveContext): Preparation {
   const metadata = checked.data['metadata'] as unknown as Metadata;
   const spec = checked.data['spec'] as JsonObject;
   const uses = secretsOf(base.kind, spec);
-  problems.push(...forbiddenSecrets(layers, uses, context));
+  problems.push(...forbiddenSecrets(layers, [...uses, ...secretsOfCode(spec)], context));
+  const schema = schemaOf(spec, context, (path) => placeOf(layers, path));
+  if (schema?.problem !== undefined) problems.push({ ...schema.problem, severity: 'error', key: base.key });
+  const schemaFile = schema?.file === undefined ? {} : { schemaFile: schema.file };
   const secrets = Object.fromEntries(uses.map(({ name, ref }) => [name, ref]));
   const definition = base.kind === 'Workflow' ? planDefinition(layers, spec, context) : undefined;
   if (definition !== undefined && 'message' in definition) problems.push(definition);
-  if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems };
+  if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, ...schemaFile };
   const title = typeof spec['title'] === 'string' ? spec['title'] : metadata.name;
-  const content = contentOf(base.kind, title, spec);
+  const content = contentOf(base.kind, title, schema?.spec ?? spec);
   const plan = definition === undefined || 'message' in definition ? {} : { definition };
-  return { ok: true, prepared: { metadata, title, spec, content, secrets, ...plan } };
+  return { ok: true, prepared: { metadata, title, spec, content, secrets, ...plan, ...schemaFile } };
 }
 
 /** Warnings that a document carries although it is in order. */
@@ -143,12 +151,6 @@ function contentOf(kind: Kind, title: string, spec: JsonObject): Record<string, 
   }
   if (kind === 'Webhook') content['signed'] = spec['secret'] !== undefined;
   return content;
-}
-
-interface SecretUse {
-  readonly name: string;
-  readonly ref: SecretRef;
-  readonly path: readonly PropertyKey[];
 }
 
 function secretsOf(kind: Kind, spec: JsonObject): readonly SecretUse[] {

@@ -1,9 +1,10 @@
-import type { Origin } from '../errors.ts';
+import type { Origin, Problem } from '../errors.ts';
 import type { SecretRef } from '../secrets/secrets.ts';
 import { contentHash } from './canonical.ts';
 import type { Candidate, Selector } from './doc.ts';
 import type { JsonObject, Key, Kind, Manifest } from './manifest.ts';
 import type { SelectedKind } from './objective.ts';
+import { placeOf } from './resolve.ts';
 
 /**
  * Takes out the service levels of which cannot be told what they select, because something that they may select cannot be
@@ -29,6 +30,26 @@ export function unclear(
   return found;
 }
 
+/** Service levels of Integrations by name that run no code: nothing can be measured of those (law 15). */
+export function refuseIdle(candidates: ReadonlyMap<Key, Candidate>): readonly Problem[] {
+  return [...candidates.values()].flatMap(({ layers, outcome: { selector } }): readonly Problem[] => {
+    if (selector?.kind !== 'Integration') return [];
+    return (selector.names ?? []).flatMap((name, index): readonly Problem[] => {
+      const selected = candidates.get(`Integration/${name}`);
+      if (selected === undefined || selected.outcome.runs === true) return [];
+      return [
+        {
+          origin: placeOf(layers, ['spec', 'selector', 'names', index]),
+          message: `Integration/${name} has no code, so that nothing can be measured of it.`,
+          remedy: 'Give it spec.code, or take it out.',
+          severity: 'error',
+          key: layers.base.key,
+        },
+      ];
+    });
+  });
+}
+
 /** Finds what selectors select among the objects of a source; a kind is looked through once, however many ask. */
 export class Selection {
   readonly #candidates: ReadonlyMap<Key, Candidate>;
@@ -47,6 +68,7 @@ export class Selection {
     const [first] = wanted;
     const found = first === undefined ? this.#all(kind) : this.#labelled(kind, first);
     return found
+      .filter(({ outcome }) => kind !== 'Integration' || outcome.runs === true)
       .filter(({ outcome }) => wanted.every(([label, value]) => outcome.labels[label] === value))
       .map(({ layers }) => layers.base.name)
       .sort();

@@ -24,6 +24,11 @@ const ONLY_IN_FILES: readonly Place[] = [
   place('Sync', 'spec.source.git.auth.knownHosts.file', 'Write the lines into spec.source.git.auth.knownHosts.text.'),
   place('Sync', 'spec.secrets.env', 'Use spec.secrets.names: variables are those of the daemon.'),
   place('Sync', 'spec.secrets.dir', 'Use spec.secrets.names: files are those of the daemon.'),
+  place(
+    'Sync',
+    'spec.code',
+    "Configure the Sync in a file: code runs in the daemon's own pod, which is no namespace's.",
+  ),
   place('Platform', 'spec.hosted', 'Run the platform as a workload of the cluster, and give spec.url.'),
 ];
 

@@ -1,48 +1,15 @@
 import { z } from 'zod';
 import { Cron, Duration, exactlyOne, Name, NOT_ENFORCED, refusal, Secret, Text, TimeZone } from './fields.ts';
+import { CaFile, GitAuth, GitRef } from './git.ts';
 import { KINDS } from './manifest.ts';
 import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
 
-const Ref = exactlyOne(
-  z.strictObject({
-    branch: Text.describe('Newest commit of this branch.').optional(),
-    tag: Text.describe('The commit this tag names.').optional(),
-    commit: z
-      .string()
-      .regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, {
-        error: refusal('is not a whole commit id', 'Write all 40 lower-case hexadecimal digits.'),
-      })
-      .describe('Exactly this commit.')
-      .optional(),
-    semver: Text.describe('Newest tag within this version range.').optional(),
-  }),
-  ['branch', 'tag', 'commit', 'semver'],
-);
-
-const KnownHosts = exactlyOne(
-  z.strictObject({
-    text: Text.max(65_536).describe('Lines as in a known_hosts file.').optional(),
-    file: Text.describe('Path of a known_hosts file.').optional(),
-  }),
-  ['text', 'file'],
-);
-
 const Git = z.strictObject({
   url: Text.describe('https, ssh or file URL of the repository, without credentials.'),
-  ref: Ref.prefault({ branch: 'main' }).describe('Which commit counts: branch, tag, commit or semver.'),
+  ref: GitRef.prefault({ branch: 'main' }).describe('Which commit counts: branch, tag, commit or semver.'),
   path: z.string().default('').describe('Folder in the repository that holds the manifests; the root when empty.'),
-  auth: z
-    .strictObject({
-      token: Secret.describe('Token for https, by reference.').optional(),
-      username: Text.describe('User name that goes with the token.').optional(),
-      sshKey: Secret.describe('Private key for ssh, by reference.').optional(),
-      knownHosts: KnownHosts.describe("The server's host keys, for ssh; there is no trust on first use.").optional(),
-    })
-    .prefault({})
-    .describe('Credentials for the repository.'),
-  caFile: Text.describe(
-    "File with the certificates (PEM) of the authorities that the server's may come from; those of the system when absent.",
-  ).optional(),
+  auth: GitAuth,
+  caFile: CaFile,
   webhook: z
     .strictObject({
       provider: z
@@ -131,6 +98,48 @@ const Mirror = z
     'Mirrors of what it owns, in its namespace of a cluster; only of a Sync that is a custom resource and reads git.',
   );
 
+/** Milliseconds that one call of an Integration's code may take at most. */
+const LONGEST_CALL = 600_000;
+
+const Code = z.strictObject({
+  repositories: z
+    .array(
+      z.strictObject({
+        url: Text.describe('URL of the repository as Integrations write it, or its beginning followed by /*.').refine(
+          (url) => !/\*(?!$)|[^/]\*$/.test(url),
+          { error: refusal('has a * that is not a last /*', 'Write a whole URL, or its beginning and /*.') },
+        ),
+        auth: GitAuth,
+        caFile: CaFile,
+      }),
+    )
+    .min(1)
+    .max(50)
+    .describe('Repositories whose code Integrations of this source may run; no others.'),
+  limits: z
+    .strictObject({
+      timeout: Duration.refine((milliseconds) => milliseconds >= 1 && milliseconds <= LONGEST_CALL, {
+        error: refusal('is not between 1ms and 10m', 'Write a shorter or longer one, such as 30s.'),
+      })
+        .prefault('30s')
+        .describe('Time for one call, at most 10m.'),
+      memory: z
+        .int()
+        .min(16)
+        .max(4096)
+        .default(128)
+        .describe('Memory in MiB that the code may use, beside the runtime itself (about 60).'),
+      output: z
+        .int()
+        .min(1)
+        .max(65_536)
+        .default(4096)
+        .describe('Most that one call may answer (one page of records), and print, in KiB.'),
+    })
+    .prefault({})
+    .describe('What a call may use; beyond it the process is killed.'),
+});
+
 /** This source, onto that platform (or the platforms a selector names), on these terms. */
 export const Sync = z.strictObject({
   apiVersion: ApiVersion,
@@ -202,6 +211,9 @@ export const Sync = z.strictObject({
         })
         .prefault({})
         .describe('What manifests of this source may refer to; nothing by default.'),
+      code: Code.describe(
+        'Lets Integrations of this source run code of their own in a child process of this machine, with access to its network; off when absent.',
+      ).optional(),
       overlays: z
         .array(Text)
         .prefault([])

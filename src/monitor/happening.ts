@@ -11,8 +11,10 @@ export type Happening =
   | { readonly what: 'request'; readonly ok: boolean; readonly seconds: number }
   /** An Integration's own code ran. */
   | { readonly what: 'sync'; readonly ok: boolean }
-  /** A record was checked; `latency`: from the change in the source to its arrival, where it arrived. */
-  | { readonly what: 'record'; readonly valid: boolean; readonly latency?: number };
+  /** A record was checked against its schema. */
+  | { readonly what: 'record'; readonly valid: boolean }
+  /** A record arrived, or was given up; `latency`: from the change in the source until then. */
+  | { readonly what: 'delivery'; readonly ok: boolean; readonly latency: number };
 
 /** What happens to objects of a kind and says whether something went well. */
 const RUNS: Readonly<Record<SelectedKind, Happening['what']>> = {
@@ -34,7 +36,8 @@ export function countOf(kind: SelectedKind, objective: Objective, happening: Hap
     case 'latencyP99':
       return happening.what === 'request' ? timed(objective, happening.seconds) : undefined;
     case 'syncLatency':
-      return happening.what === 'record' ? timed(objective, happening.latency) : undefined;
+      if (happening.what !== 'delivery') return undefined;
+      return happening.ok ? timed(objective, happening.latency) : counted(false, happening.latency);
     case 'dataQuality':
       break;
   }

@@ -76,6 +76,10 @@ export interface DesiredObject {
   readonly allowDataLoss: boolean;
   /** Of an AccessRole: grants of it that Plumbline did not make are taken away. */
   readonly exclusive: boolean;
+  /** Of an Integration: it is nothing but code, and no connection. */
+  readonly isCode?: true;
+  /** Of an Integration with code: which commit of which repository it is locked to, in words. */
+  readonly lock?: string;
   /** Of an AccessGrant: when it ends, milliseconds since 1970. */
   readonly expiresAt?: number;
   /** Owner named by `plumbline.dev/adopt-from`, whose object may be taken over. */
@@ -240,7 +244,7 @@ export interface Notice {
   /** Absent for what is yet to be created. */
   readonly remote?: string;
   readonly title: string;
-  readonly code: 'copy' | 'orphaned-claim' | 'unmanaged-access' | 'foreign-title' | 'still-in-git' | 'to-supply';
+  readonly code: 'copy' | 'orphaned-claim' | 'unmanaged-access' | 'foreign-title' | 'still-in-git' | 'to-supply' | 'code-locked';
   /** The object of ours that it is about, and where git says it. */
   readonly key?: Key;
   readonly origin?: Origin;

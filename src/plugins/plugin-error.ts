@@ -29,6 +29,24 @@ const REMEDIES: Readonly<Record<PluginErrorCode, string>> = {
   'plugin-stopped': 'Try again.',
 };
 
+/** Whose code it is: a Plugin's, by its name, or an Integration's, by its key. */
+function isIntegration(name: string): boolean {
+  return name.startsWith('Integration/');
+}
+
+/** What differs where the code is an Integration's, whose limits are its Sync's. */
+const INTEGRATION_REMEDIES: Readonly<Partial<Record<PluginErrorCode, string>>> = {
+  'plugin-folder': 'Correct what the repository holds, or spec.code.path and spec.code.entry.',
+  'plugin-load':
+    'Mend the code: an ES module that exports execute(context); then move the lock with "plumbline repin".',
+  'plugin-failed': 'Mend the code, and move the lock with "plumbline repin".',
+  'plugin-malformed': 'Let execute(context) return its context, as JSON.',
+  'plugin-timeout': 'Let a call do less, by smaller pages, or raise spec.code.limits.timeout of the Sync.',
+  'plugin-memory': 'Let it use less memory, or raise spec.code.limits.memory of the Sync.',
+  'plugin-output': 'Let it print less and yield smaller pages, or raise spec.code.limits.output of the Sync.',
+  'plugin-crashed': 'Mend the code; it may not end its process.',
+};
+
 /**
  * An error of one plugin; the message begins with whose it is. What was refused on purpose is not worth another try,
  * everything else may pass.
@@ -36,9 +54,10 @@ const REMEDIES: Readonly<Record<PluginErrorCode, string>> = {
  */
 export function pluginError(name: string, code: PluginErrorCode, what: string, retryAfter?: number): ReconcilerError {
   const retry = code === 'plugin-refused' || code === 'plugin-folder' ? 'never' : 'backoff';
-  return new ReconcilerError(`The plugin ${name} ${what}.`, retry, {
+  const own = isIntegration(name);
+  return new ReconcilerError(`${own ? `The code of ${name}` : `The plugin ${name}`} ${what}.`, retry, {
     code,
-    remedy: REMEDIES[code],
+    remedy: (own ? INTEGRATION_REMEDIES[code] : undefined) ?? REMEDIES[code],
     ...(retryAfter === undefined ? {} : { retryAfter }),
   });
 }

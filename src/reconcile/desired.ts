@@ -12,6 +12,7 @@ import type { DesiredObject, Owner } from '../plan/types.ts';
 import type { SecretScope, SecretValue, Secrets } from '../secrets/secrets.ts';
 import { stampOf, type Normal, type PassMemory } from './memory.ts';
 import { isOwn, NO_OTHERS, resolveReferences, wordOf } from './references.ts';
+import type { Pins } from './pass.ts';
 import type { OtherObjects, Resolved, Values } from './references.ts';
 
 /** Definitions read and normalised at once. */
@@ -21,6 +22,7 @@ export interface NormalizeContext {
   readonly driver: Pick<Driver, 'normalize' | 'writeOnly' | 'outputs' | 'outputsOf'>;
   readonly platform: string;
   readonly others?: OtherObjects;
+  readonly pins?: Pins;
   readonly memory: PassMemory;
   readonly secrets: Secrets;
   readonly secretScope: SecretScope;
@@ -106,10 +108,16 @@ function afterTheirNeeds(manifests: readonly Manifest[], platform: string): read
 /** The normalised content of one manifest, read anew, with the values of the outputs that it uses. */
 export async function contentOf(
   manifest: Manifest,
-  { driver, values }: { readonly driver: Pick<Driver, 'normalize'>; readonly values: Values },
+  {
+    driver,
+    values,
+    pins,
+  }: { readonly driver: Pick<Driver, 'normalize'>; readonly values: Values; readonly pins?: Pins },
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const spec = await specOf(manifest, values, signal);
+  const written = await specOf(manifest, values, signal);
+  const spec =
+    written['code'] === undefined || pins === undefined ? written : await pins.pin(manifest, written, signal);
   return driver.normalize(manifest.kind, { ...spec, title: manifest.title });
 }
 
@@ -138,12 +146,12 @@ async function normalizeOne(
   context: NormalizeContext & { readonly resolved: Resolved },
   signal: AbortSignal,
 ): Promise<DesiredObject> {
-  const { memory, driver, resolved } = context;
+  const { memory, resolved } = context;
   if (resolved.waits !== undefined) return waitingObject(manifest, resolved.waits);
   let normal = memory.normal.get(manifest.key);
   const stamp = `${stampOf(manifest)}${wordOf(resolved.values)}`;
   if (normal?.manifest !== stamp) {
-    const content = await contentOf(manifest, { driver, values: resolved.values }, signal);
+    const content = await contentOf(manifest, { ...context, values: resolved.values }, signal);
     const outputs = await outputsFor(manifest, content, context, signal);
     normal = { ...normalOf(manifest, { stamp, content, hidden: hiddenIn(manifest, context) }), ...outputs };
     memory.normal.set(manifest.key, normal);
@@ -159,6 +167,8 @@ async function normalizeOne(
     ignore: ignored(manifest, normal.leavesActive, hiddenIn(manifest, context)),
     exclusive: normal.exclusive,
     ...(normal.expiresAt === undefined ? {} : { expiresAt: normal.expiresAt }),
+    ...(normal.isCode === undefined ? {} : { isCode: true as const }),
+    ...(normal.lock === undefined ? {} : { lock: normal.lock }),
     ...(normal.outputs === undefined ? {} : { outputs: normal.outputs }),
   };
 }
@@ -212,6 +222,8 @@ function normalOf(manifest: Manifest, { stamp, content, hidden }: Read): Normal 
     fingerprint: fingerprint(content, ignored(manifest, leavesActive, hidden)),
     leavesActive,
     exclusive: content['exclusive'] === true,
+    ...(manifest.kind === 'Integration' && content['type'] === undefined ? { isCode: true as const } : {}),
+    ...lockOf(content),
     hidden: Object.fromEntries(
       hidden.flatMap((pointer) => {
         const value = valueAt(content, partsOf(pointer));
@@ -220,6 +232,14 @@ function normalOf(manifest: Manifest, { stamp, content, hidden }: Read): Normal 
     ),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
+}
+
+/** What the code of an Integration is locked to, in words. */
+function lockOf({ code }: JsonObject): { readonly lock?: string } {
+  const [repository, commit] = [valueAt(code, ['repository']), valueAt(code, ['commit'])];
+  return typeof commit === 'string' && typeof repository === 'string'
+    ? { lock: `commit ${commit} of ${repository}` }
+    : {};
 }
 
 function hiddenIn({ kind }: Manifest, { driver }: NormalizeContext): readonly string[] {

@@ -30,7 +30,7 @@ export function executionOf(pass: Pass, parts: Parts): Execution {
     idFor: (key) => driver.idFor?.(pass.terms.owner, key),
     clock: pass.clock,
     desired: (change) =>
-      contentOf(required(parts.manifests, change.key), { driver, values: valuesFor(change.key, parts) }, parts.signal),
+      contentOf(required(parts.manifests, change.key), { ...pass, values: valuesFor(change.key, parts) }, parts.signal),
     secrets: async (change) => {
       const values = await secretsOf(required(parts.manifests, change.key), pass);
       const names = 'secrets' in change ? change.secrets : [];

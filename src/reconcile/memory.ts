@@ -15,6 +15,9 @@ export interface Normal {
   /** The manifest leaves open whether the workflow is active. */
   readonly leavesActive: boolean;
   readonly exclusive: boolean;
+  /** An Integration that is nothing but code. */
+  readonly isCode?: true;
+  readonly lock?: string;
   /** Hashes of what the platform shows to nobody, by name (`Driver.writeOnly`). */
   readonly hidden: Readonly<Record<string, string>>;
   readonly expiresAt?: number;
@@ -55,6 +58,12 @@ export class PassMemory {
 
   /** What is yet to be supplied for objects, as the last finished pass knew it. */
   supplies: ReadonlyMap<Key, readonly Notice[]> = new Map();
+
+  /** What one manifest came to is found out anew, whatever it says. */
+  forgetNormal(key: Key): void {
+    this.normal.delete(key);
+    this.forget();
+  }
 
   /** After an error: the next pass looks at everything again. */
   forget(): void {

@@ -6,7 +6,7 @@ import { build, restrict, withhold, type PlanInput } from '../plan/build.ts';
 import { match } from '../plan/match.ts';
 import type { Match, Matches } from '../plan/matches.ts';
 import { Observation, kindOf } from '../plan/observation.ts';
-import type { DesiredObject, LedgerView, Plan, WithheldCode } from '../plan/types.ts';
+import type { DesiredObject, LedgerView, Notice, Plan, WithheldCode } from '../plan/types.ts';
 import type { Snapshot } from '../source/source.ts';
 import { permitted } from './asked.ts';
 import { claimedTwice } from './claimed.ts';
@@ -49,7 +49,7 @@ export async function planPass(
     {
       driver,
       observation,
-      desired: (key) => contentOf(required(manifests, key), { driver, values: valuesFor(key, normalized) }, signal),
+      desired: (key) => contentOf(required(manifests, key), { ...pass, values: valuesFor(key, normalized) }, signal),
       redact: (text) => pass.secrets.redact(text),
     },
     signal,
@@ -78,7 +78,7 @@ export async function planPass(
   const bare = restrict(withhold(allowed, refused), pass.only);
   const found = suppliesIn({ plan: bare, objects, matches, bearable, driver });
   const supplies = allSupplies(pass.memory, found, { looked: keys, manifests });
-  const plan = { ...bare, notices: [...bare.notices, ...[...supplies.values()].flat()] };
+  const plan = { ...bare, notices: [...bare.notices, ...locksIn(bare, objects), ...[...supplies.values()].flat()] };
   const complete = isComplete(observation, seen.kinds);
   return {
     plan,
@@ -89,6 +89,17 @@ export async function planPass(
     remember: (outcomes) =>
       remember(pass, { plan, manifests, objects, supplies, unknown: unknown.keys, outcomes, complete }),
   };
+}
+
+/** What would run from now on: a change that makes an object shows no fields. */
+function locksIn({ stages }: Plan, objects: ReadonlyMap<Key, DesiredObject>): readonly Notice[] {
+  return stages.flat().flatMap(({ key, kind, title, verb, origin }): readonly Notice[] => {
+    const { lock } = objects.get(key) ?? {};
+    if (lock === undefined || (verb !== 'create' && verb !== 'adopt')) return [];
+    const message = `its code will be locked to ${lock}.`;
+    const remedy = 'It stays so, whatever is pushed there, until git changes its ref or "plumbline repin" moves it.';
+    return [{ code: 'code-locked', key, kind, title, message, remedy, ...(origin === undefined ? {} : { origin }) }];
+  });
 }
 
 const NOTHING_UNKNOWN: PlanInput['unknown'] = { keys: new Set(), kinds: new Set() };

@@ -70,8 +70,8 @@ function lacksOf(
 }
 
 /** Whether a connection of which the platform shows no values is given none by git either. */
-function isEmpty({ secretHashes }: DesiredObject, { writeOnly }: Pick<Driver, 'writeOnly'>): boolean {
-  return writeOnly?.Integration !== undefined && Object.keys(secretHashes).length === 0;
+function isEmpty({ secretHashes, isCode }: DesiredObject, { writeOnly }: Pick<Driver, 'writeOnly'>): boolean {
+  return isCode === undefined && writeOnly?.Integration !== undefined && Object.keys(secretHashes).length === 0;
 }
 
 function noticeOf({ key, kind, title, origin }: DesiredObject, lack: Lack, match: Match | undefined): Notice {

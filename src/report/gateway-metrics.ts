@@ -31,7 +31,12 @@ export class GatewayMetrics implements GatewayReports {
     eventsReceived.metric.inc(eventsReceived.touch({ source, result }));
   }
 
-  delivery(kind: 'webhook' | 'plugin', name: string, result: 'delivered' | 'failed' | 'dead', seconds: number): void {
+  delivery(
+    kind: 'webhook' | 'plugin' | 'integration',
+    name: string,
+    result: 'delivered' | 'failed' | 'dead',
+    seconds: number,
+  ): void {
     const { deliveries, deliverySeconds } = this.#families;
     const handler = this.#handlers.admit('', name);
     deliveries.metric.inc(deliveries.touch({ kind, handler, result }));

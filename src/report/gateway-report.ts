@@ -7,7 +7,12 @@ export interface GatewayReports {
   /** An event was handed in. */
   event(source: string, result: 'stored' | 'duplicate' | 'refused' | 'overload'): void;
   /** An attempt to hand an event to a webhook or plugin; `dead`: the last one. */
-  delivery(kind: 'webhook' | 'plugin', handler: string, result: 'delivered' | 'failed' | 'dead', seconds: number): void;
+  delivery(
+    kind: 'webhook' | 'plugin' | 'integration',
+    handler: string,
+    result: 'delivered' | 'failed' | 'dead',
+    seconds: number,
+  ): void;
   pluginCall(plugin: string, result: 'answered' | 'refused' | 'failed', seconds: number): void;
   /** A wish to run a workflow: `accepted`, `refused` (by a plugin), `not-triggerable`, `failed`, `unknown`. */
   trigger(platform: string, workflow: string, result: string): void;

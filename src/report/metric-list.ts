@@ -152,12 +152,12 @@ export function createFamilies(registry: Registry) {
     deliveries: counter(
       'deliveries_total',
       ['kind', 'handler', 'result'],
-      'Attempts to hand an event to a webhook or plugin; dead after the last one failed.',
+      'Attempts to hand an event to a webhook, plugin or integration; dead after the last one failed.',
     ),
     deliverySeconds: histogram(
       'delivery_duration_seconds',
       ['kind', 'handler'],
-      'Duration of attempts to hand an event to a webhook or plugin.',
+      'Duration of attempts to hand an event to a webhook, plugin or integration.',
       REQUEST_SECONDS,
     ),
     pluginCalls: counter('plugin_calls_total', ['plugin', 'result'], 'Calls of plugins: answered, refused or failed.'),
@@ -226,6 +226,41 @@ export function createFamilies(registry: Registry) {
       'service_level_last_good_timestamp_seconds',
       ['platform', 'service_level', 'objective', 'object'],
       'When the last good event was counted, or counting began where there was none (Unix time).',
+    ),
+    integrationRuns: counter(
+      'integration_runs_total',
+      ['platform', 'integration', 'result'],
+      "Runs of an Integration's code that have ended; goes on after a restart.",
+    ),
+    integrationSeconds: histogram(
+      'integration_run_duration_seconds',
+      ['platform', 'integration'],
+      "Duration of runs of an Integration's code.",
+    ),
+    integrationRecords: counter(
+      'integration_records_total',
+      ['platform', 'integration', 'result'],
+      'Records that an Integration yielded, by what checking them against its schema said: valid, invalid, or unchecked where it has none; goes on after a restart.',
+    ),
+    integrationDeliveries: counter(
+      'integration_deliveries_total',
+      ['platform', 'integration', 'result'],
+      'Attempts to deliver a record: applied, failed (it is tried again) or dead (it is given up); goes on after a restart.',
+    ),
+    syncLatency: histogram(
+      'integration_sync_latency_seconds',
+      ['platform', 'integration'],
+      'From the change of a record in its source until it was applied.',
+    ),
+    integrationWaiting: gauge(
+      'integration_waiting_records',
+      ['platform', 'integration'],
+      'Records that were read and are not delivered yet.',
+    ),
+    integrationSuccess: gauge(
+      'integration_last_success_timestamp_seconds',
+      ['platform', 'integration'],
+      'When the last run ended with nothing failed (Unix time).',
     ),
     configuration: gauge(
       'configuration_valid',

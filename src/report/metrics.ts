@@ -7,6 +7,7 @@ import { createFamilies } from './metric-list.ts';
 import type { Families } from './metric-list.ts';
 import { zeroes } from './metric-zeroes.ts';
 import { countsOf } from './counts.ts';
+import { IntegrationMetrics } from './integration-metrics.ts';
 import { LevelMetrics } from './level-metrics.ts';
 import { LabelBound } from './series.ts';
 import type { Labels } from './series.ts';
@@ -47,6 +48,8 @@ export class Metrics {
   readonly gateway: GatewayMetrics;
   /** Service levels. */
   readonly levels: LevelMetrics;
+  /** Code of Integrations. */
+  readonly integrations: IntegrationMetrics;
   /** Read at each scrape, because an age grows without anything happening. */
   #queue: () => QueueNumbers = () => ({ waiting: 0, running: 0, delayed: 0, oldest: 0 });
 
@@ -62,6 +65,7 @@ export class Metrics {
     this.#routes = bound('route', options.maxRoutes ?? 100);
     this.gateway = new GatewayMetrics(this.#families, bound);
     this.levels = new LevelMetrics(this.#families);
+    this.integrations = new IntegrationMetrics(this.#families, bound('integration', 500));
     build.metric.set({ version: options.version, node: process.version }, 1);
     queueAge.metric.set(0);
     configuration.metric.set(1);

@@ -87,7 +87,6 @@ describe('loading manifests', () => {
       expect(problems, text).to.have.length(count);
     };
     await notYet(yaml('Application', 'a', 'spec: {classification: internal}'));
-    await notYet(yaml('Integration', 'i', 'spec: {type: x, code: {}, schedule: "* * * * *", records: {}}'), 3);
     await notYet(yaml('Integration', 'i', 'spec: {type: x, secrets: {a: {valueFrom: {sops: {file: a, key: b}}}}}'));
     const inCluster = yaml('Workflow', 'w', 'spec: {definitionFrom: {configMapKeyRef: {name: a, key: b}}}');
     expect(told(await load({ 'a.yaml': inCluster })).join()).to.match(/configMapKeyRef is for custom resources/);

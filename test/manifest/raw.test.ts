@@ -131,11 +131,11 @@ describe('the compact form', () => {
 
   it('says at each field what has no effect or is not enforced', async () => {
     const compact =
-      'workflows:\n  - {name: w, last_modified: 2024-01-15, verson: 1}\ncustom_integrations:\n  - name: crm-sync\n    type: http\n    code_repo: x\n\ndata_classification: {}\nworkflws: []\n';
+      'workflows:\n  - {name: w, last_modified: 2024-01-15, verson: 1}\ncustom_integrations:\n  - name: crm-sync\n    type: http\n    code_repos: x\n\ndata_classification: {}\nworkflws: []\n';
     const lines = told(await load({ 'a.yaml': compact }));
     expect(lines.join('\n')).to.match(/a.yaml:2:15: warning: last_modified has no effect/);
     expect(lines.join('\n')).to.match(/a.yaml:2:42: error: unknown field "verson". Did you mean "version"\?/);
-    expect(lines.join('\n')).to.match(/a.yaml:6:5: error: code_repo is not enforced by this version yet/);
+    expect(lines.join('\n')).to.match(/a.yaml:6:5: error: unknown field "code_repos". Did you mean "code_repo"/);
     expect(lines.join('\n')).to.match(/a.yaml:8:1: error: data_classification is not enforced by this version yet/);
     expect(lines.join('\n')).to.match(/a.yaml:9:1: error: unknown field "workflws". Did you mean "workflows"\?/);
   });

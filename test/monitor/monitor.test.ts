@@ -118,7 +118,8 @@ describe('the monitor', () => {
       { ...api, happening: { what: 'request', ok: true, seconds: 0.5 } },
       { ...api, happening: { what: 'request', ok: false, seconds: 0.1 } },
       { ...crm, happening: { what: 'sync', ok: true } },
-      { ...crm, happening: { what: 'record', valid: true, latency: 59 } },
+      { ...crm, happening: { what: 'record', valid: true } },
+      { ...crm, happening: { what: 'delivery', ok: true, latency: 59 } },
       { ...crm, happening: { what: 'record', valid: false } },
     ]);
     const told = statusesOf(monitor.standings()).map(({ objective, good, bad }) => `${objective} ${good} ${bad}`);

@@ -16,7 +16,7 @@ const Time = z.iso.datetime();
 const DeliveryJson = z
   .strictObject({
     id: z.string(),
-    handler: z.string().describe('Who gets it: webhook/<id> or plugin/<name>.'),
+    handler: z.string().describe('Who gets it: webhook/<id>, plugin/<name> or integration/<platform>/<name>.'),
     state: z.enum(['pending', 'done', 'dead']),
     attempts: z.int(),
     since: Time,

@@ -2,7 +2,7 @@ import type { BusEvent } from '../../ledger/bus-event.ts';
 
 /** Somebody who gets events. Kind and name together are what deliveries are kept under: they outlive a restart. */
 export interface EventHandler {
-  readonly kind: 'webhook' | 'plugin';
+  readonly kind: 'webhook' | 'plugin' | 'integration';
   readonly name: string;
   /**
    * Asked once for each event, when it is routed, inside a transaction: to be told from the event and memory alone. An event

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Driver } from '../../../src/drivers/driver.ts';
+import { withIntegrations } from '../../../src/drivers/integrations.ts';
 import { withServiceLevels } from '../../../src/drivers/service-levels.ts';
 import type { RegisteredServiceLevel } from '../../../src/drivers/service-level-register.ts';
 import type { JsonObject } from '../../../src/manifest/manifest.ts';
@@ -109,11 +110,26 @@ describe('A pass over service levels', () => {
     await office.quiet();
   });
 
-  it('refuses Integrations, whose code this version does not run (law 15)', async () => {
-    abilities = { executions: async () => ({ executions: [], cursor: '' }) };
-    office.commit(level({ selector: { kind: 'Integration' }, objectives: { dataQuality: '> 99%' } }), WORKFLOW);
-    expect(because(await office.pass())).to.include('runs no code of Integrations');
+  it('takes Integrations that run code, and none that do not: of those nothing can be measured (law 15)', async () => {
+    const crm = (spec: JsonObject): JsonObject => ({
+      kind: 'Integration',
+      metadata: { name: 'crm' },
+      spec: { type: 'http', ...spec },
+    });
+    const quality = level({
+      selector: { kind: 'Integration', names: ['crm'] },
+      objectives: { dataQuality: '> 99%', syncLatency: '< 60s' },
+    });
+    office.commit(quality, crm({}));
+    const report = await office.pass();
+    expect(report.problems.map(({ message }) => message).join()).to.include('Integration/crm has no code');
     expect(office.ledger.serviceLevels.list()).to.deep.equal([]);
+    const { wrap } = office;
+    office.wrap = (driver) => withIntegrations(wrap(driver), office.ledger.integrations, 'mint');
+    office.commit(quality, crm({ code: { repository: 'https://git.example.com/crm-sync.git' } }));
+    expect(changes(await office.pass())).to.include('create ServiceLevel/orders (new): applied');
+    expect(only().spec.objects).to.deep.equal(['crm']);
+    await office.quiet();
   });
 
   it('deletes none while a manifest of the source cannot be read (law 3), and makes them anew when the ledger is lost (law 7)', async () => {
