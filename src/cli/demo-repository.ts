@@ -18,6 +18,8 @@ export interface Demo {
   readonly secrets: string;
   /** Port on the loopback interface where the demo's receiver of webhooks is told things; undefined in a demo made before there was one. */
   readonly receiverPort: number | undefined;
+  /** Likewise of the services that its Integrations sync between. */
+  readonly servicesPort: number | undefined;
   /** Whether this run made it, rather than finding it. */
   readonly fresh: boolean;
 }
@@ -26,9 +28,19 @@ export interface Demo {
 const MANIFESTS = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', 'manifests');
 
 /** So does the plugin that checks orders. */
-const PLUGIN = resolve(dirname(fileURLToPath(import.meta.url)), 'demo-assets', 'order-limit');
+const ASSETS = resolve(dirname(fileURLToPath(import.meta.url)), 'demo-assets');
 
-const SECRETS = ['crm-passphrase', 'alice-password', 'maker-password', 'receiver-secret', 'events-secret'] as const;
+/** And the code of its Integrations, each of which becomes a git repository. */
+const CODE = ['crm-sync', 'analytics-sync'] as const;
+
+const SECRETS = [
+  'crm-passphrase',
+  'crm-token',
+  'alice-password',
+  'maker-password',
+  'receiver-secret',
+  'events-secret',
+] as const;
 
 /**
  * Makes what the demo needs below `<stateDir>/demo`, and leaves alone what is there: a second run goes on where the
@@ -42,19 +54,28 @@ export async function prepareDemo(stateDir: string): Promise<Demo> {
   await mkdir(home, { recursive: true });
   const secrets = join(home, 'secrets');
   await makeSecrets(secrets);
-  if (fresh) await makeRepository(repository);
+  if (fresh) await makeRepository(MANIFESTS, repository, 'Order management as it stands in production');
+  const code = join(home, 'code');
+  for (const name of CODE)
+    if (!existsSync(join(code, name, '.git'))) await makeRepository(join(ASSETS, name), join(code, name), 'Sync it');
   const configuration = join(home, 'plumbline.yaml');
   if (!existsSync(configuration)) {
-    await cp(PLUGIN, join(home, 'plugins', 'order-limit'), { recursive: true });
-    await writeFile(configuration, configurationText({ repository, secrets, receiverPort: await freePort() }));
+    await cp(join(ASSETS, 'order-limit'), join(home, 'plugins', 'order-limit'), { recursive: true });
+    const ports = { receiverPort: await freePort(), servicesPort: await freePort() };
+    await writeFile(configuration, configurationText({ repository, secrets, code, ...ports }));
   }
-  const receiverPort = /http:\/\/127\.0\.0\.1:(\d+)\/hook/.exec(await readFile(configuration, 'utf8'))?.[1];
+  const configured = await readFile(configuration, 'utf8');
+  const portOf = (pattern: RegExp): number | undefined => {
+    const found = pattern.exec(configured)?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
   return {
     repository,
     configuration,
     secrets,
     fresh,
-    receiverPort: receiverPort === undefined ? undefined : Number(receiverPort),
+    receiverPort: portOf(/http:\/\/127\.0\.0\.1:(\d+)\/hook/),
+    servicesPort: portOf(/services: "?http:\/\/127\.0\.0\.1:(\d+)/),
   };
 }
 
@@ -73,6 +94,11 @@ export async function receiverSecret({ secrets }: Demo): Promise<string> {
   return (await readFile(join(secrets, 'receiver-secret'), 'utf8')).trim();
 }
 
+/** What the demo's CRM knows those by who write to it. */
+export async function crmToken({ secrets }: Demo): Promise<string> {
+  return (await readFile(join(secrets, 'crm-token'), 'utf8')).trim();
+}
+
 /** The password of the person who edits flows in the demo's editor. */
 export async function makerPassword({ secrets }: Demo): Promise<string> {
   return (await readFile(join(secrets, 'maker-password'), 'utf8')).trim();
@@ -87,11 +113,11 @@ async function makeSecrets(folder: string): Promise<void> {
 }
 
 /** Built aside and moved into place, so that a run that is cut off leaves no half repository behind. */
-async function makeRepository(repository: string): Promise<void> {
+async function makeRepository(from: string, repository: string, message: string): Promise<void> {
   const building = `${repository}.building`;
   await rm(building, { recursive: true, force: true });
   await rm(repository, { recursive: true, force: true });
-  await cp(MANIFESTS, building, { recursive: true });
+  await cp(from, building, { recursive: true });
   const git = simpleGit({ baseDir: building });
   try {
     await git.init(['--initial-branch=main']);
@@ -99,7 +125,7 @@ async function makeRepository(repository: string): Promise<void> {
     await git.addConfig('user.email', 'demo@plumbline.invalid');
     await git.addConfig('commit.gpgsign', 'false');
     await git.add('.');
-    await git.commit('Order management as it stands in production');
+    await git.commit(message);
   } catch (cause) {
     throw new ReconcilerError('the demo repository could not be made', 'never', {
       cause,
@@ -112,9 +138,12 @@ async function makeRepository(repository: string): Promise<void> {
 function configurationText(demo: {
   readonly repository: string;
   readonly secrets: string;
+  /** Folder of the repositories with code. */
+  readonly code: string;
   readonly receiverPort: number;
+  readonly servicesPort: number;
 }): string {
-  const { repository, secrets, receiverPort } = demo;
+  const { repository, secrets, code, receiverPort, servicesPort } = demo;
   const platform = {
     apiVersion: 'plumbline.dev/v1alpha1',
     kind: 'Platform',
@@ -141,10 +170,14 @@ function configurationText(demo: {
       gracePeriod: '5s',
       prune: { enabled: true, maxDeletions: '50%' },
       secrets: { dir: secrets },
+      // Off without this: Integrations run code of these repositories, and of no others.
+      code: { repositories: [{ url: `${pathToFileURL(code).href}/*` }] },
       variables: {
         environment: 'demo',
         crmHost: 'crm.example.com',
         receiver: `http://127.0.0.1:${receiverPort}/hook`,
+        services: `http://127.0.0.1:${servicesPort}`,
+        code: pathToFileURL(code).href,
       },
     },
   };

@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ReconcilerError, messageOf } from '../errors.ts';
 import { remoteApi } from '../daemon/remote-api.ts';
+import { remoteOperations } from '../daemon/remote-operations.ts';
 import type { RemoteApi } from '../daemon/remote-api.ts';
 import { ExecutionJson, TriggerAnswer } from '../gateway/api/shapes.ts';
 import type { Context } from './context.ts';
 import type { Received } from './demo-receiver.ts';
+import type { DemoServices } from './demo-services.ts';
 import { told } from './trigger.ts';
 
 const PLATFORM = '/platforms/node-red';
@@ -41,6 +43,35 @@ export async function tellOrders(stateDir: string, telling: Telling): Promise<vo
   } catch (error) {
     if (signal.aborted) return;
     context.print(`  the story ends here: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Shows the two Integrations that run code of their own: one that was asked for, and one that ran on the event of the order before.
+ * Whatever goes wrong is told, and ends the story only.
+ */
+export async function tellSyncs(
+  stateDir: string,
+  services: Pick<DemoServices, 'numbers'>,
+  { context, signal }: Pick<Telling, 'context' | 'signal'>,
+): Promise<void> {
+  const { bold, dim } = context.colours;
+  try {
+    const operations = remoteOperations(stateDir);
+    context.print(`${bold('Two Integrations, by code of their own')} ${dim('plumbline integrations')}`);
+    const { result, commit } = await operations.run({ integration: 'crm-sync' });
+    const { people, customers } = services.numbers;
+    context.print(
+      `  crm-sync        ${result} at ${commit.slice(0, 10)}: ${people} of ${customers} customers are in the CRM`,
+    );
+    const deadline = Date.now() + PATIENCE;
+    while (services.numbers.events === 0 && Date.now() < deadline) await pause(LOOK_EVERY, undefined, { signal });
+    const { events } = services.numbers;
+    context.print(
+      `  analytics-sync  ${events === 0 ? 'has counted no run yet' : `counted ${events} run(s), on their events`}\n`,
+    );
+  } catch (error) {
+    if (!signal.aborted) context.print(`  the story ends here: ${messageOf(error)}`);
   }
 }
 

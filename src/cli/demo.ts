@@ -7,7 +7,8 @@ import { runUntilStopped } from '../daemon/signals.ts';
 import { globalFlags, type Context, type Register } from './context.ts';
 import { makerPassword, prepareDemo, type Demo } from './demo-repository.ts';
 import { DemoReceiver } from './demo-receiver.ts';
-import { tellOrders } from './demo-story.ts';
+import { DemoServices } from './demo-services.ts';
+import { tellOrders, tellSyncs } from './demo-story.ts';
 import { daemonOptions } from './start.ts';
 
 /** Milliseconds the first pass may take before the demo says what it waits for. */
@@ -33,12 +34,14 @@ export const registerDemo: Register = (program, context) => {
     const follow = new AbortController();
     const telling = { context, signal: follow.signal };
     await using receiver = await DemoReceiver.open(demo, telling);
+    await using services = await DemoServices.open(demo, telling);
     const code = await runUntilStopped(async () => {
       const daemon = await startAnywhere({ ...options, logLevel }, context);
       void tell(daemon, telling);
       void converged(daemon, demo, telling).then(async (inSync) => {
         const delivered = (id: string) => receiver.delivered(id);
         if (inSync) await tellOrders(flags.stateDir, { ...telling, delivered });
+        if (inSync && demo.servicesPort !== undefined) await tellSyncs(flags.stateDir, services, telling);
         if (inSync && !follow.signal.aborted) context.print('What happens is told here. Ctrl-C stops it.\n');
       });
       return daemon;
@@ -131,6 +134,8 @@ ${bold('Try')}
                             restored
   ${PROGRAM} trigger order-fulfillment --input '{"id": "A-3", "customer": "acme", "amount": 99}' --wait
                             a run on demand, checked by a plugin first
+  ${PROGRAM} run crm-sync | integrations
+                            code that syncs records: a run on demand, and how it stands
   ${PROGRAM} plan | history | events | restore | executions | deliveries | audit
 `;
 }

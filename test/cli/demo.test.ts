@@ -69,6 +69,26 @@ describe('the demo', function () {
     expect(deliveries.some(({ state, event }) => state === 'done' && event.id.includes(String(run)))).to.equal(true);
   });
 
+  it('syncs customers to a CRM and runs to analytics, by code of their own, and gives up what breaks the schema', async () => {
+    await demo.until('synced', () =>
+      /crm-sync +success at [0-9a-f]{10}: 2 of 3 customers are in the CRM/.test(demo.out),
+    );
+    await demo.until('counted', () => /analytics-sync +counted \d+ run\(s\), on their events/.test(demo.out));
+    const { integrations } = await desk.json<{ integrations: readonly Record<string, string>[] }>('integrations');
+    expect(integrations.map(({ integration, waiting }) => `${integration} ${waiting}`)).to.deep.equal([
+      'analytics-sync 0',
+      'crm-sync 0',
+    ]);
+    const letters = readFileSync(integrations[1]?.['deadLetters'] ?? '', 'utf8')
+      .trim()
+      .split('\n');
+    expect(letters).to.have.length(1);
+    expect(JSON.parse(letters[0] ?? '{}')).to.deep.include({
+      key: 'C-3',
+      reason: 'it breaks the schema: /email must match format "email"',
+    });
+  });
+
   it('brings up a flow that takes orders, and says where everything is', async () => {
     const answer = await call(editor, undefined, ['POST', '/orders', { id: 'A-1', customer: 'acme', amount: 120 }]);
     expect(answer.json).to.include({ status: 'accepted', order: 'A-1' });
@@ -147,7 +167,7 @@ describe('the demo', function () {
     );
     expect(JSON.parse(exported.out))
       .to.have.property('counts')
-      .that.includes({ Application: 1, Workflow: 2, Integration: 1 });
+      .that.includes({ Application: 1, Workflow: 2, Integration: 3 });
     await interrupt();
   });
 });
