@@ -109,6 +109,19 @@ describe('runs of workflows', () => {
     expect(await counted('success')).to.equal(2);
   });
 
+  it('that are under way are counted when they end, and not before', async () => {
+    begun();
+    platform.pages = [
+      { executions: [{ id: '1', workflow: 'tab', status: 'running', startedAt: 1_000 }], cursor: 'c1' },
+      { executions: [run('1')], cursor: 'c2' },
+    ];
+    const one = poller();
+    await one.poll();
+    expect(ledger.tallies.runs()).to.deep.equal([]);
+    await one.poll();
+    expect(ledger.tallies.runs().map(({ result, count }) => [result, count])).to.deep.equal([['success', 1]]);
+  });
+
   it('that ended before counting began are left out, page by page, and how many is told: they may have been counted before', async () => {
     platform.pages = [
       { executions: [run('1'), run('2')], cursor: 'c2', more: true },

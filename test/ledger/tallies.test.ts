@@ -52,4 +52,55 @@ describe('Counts of service levels', () => {
     expect(quarters.reduce((sum, { good }) => sum + good, 0)).to.equal(minutes);
     expect(tallies.since(BEGIN - 24 * HOUR).get(id)?.good).to.equal(minutes);
   });
+
+  const idOf = (): number => ledger.tallies.all()[0]?.id ?? 0;
+  const one = (good: number, bad = 0) => new Map([[idOf(), { good, bad, seconds: 1 }]]);
+
+  it('are taken together with the cursor behind them, or not at all', () => {
+    const { tallies } = ledger;
+    const entry = {
+      at: BEGIN,
+      counts: one(1),
+      runs: [{ platform: 'p', workflow: 'w', result: 'success', count: 1 }],
+      // What SQLite cannot take: as if the disk were full at the very last write.
+      cursors: { 'executions/p': undefined as unknown as string },
+    };
+    expect(() => tallies.add(entry)).to.throw();
+    expect([tallies.all()[0]?.good, tallies.runs(), [...tallies.since(0)]]).to.deep.equal([0, [], []]);
+    tallies.add({ ...entry, cursors: { 'executions/p': 'c1' } });
+    expect([tallies.all()[0]?.good, ledger.cursor('executions/p')]).to.deep.equal([1, 'c1']);
+  });
+
+  it('go with their series, rows and all', () => {
+    ledger.tallies.add({ at: BEGIN, counts: one(1) });
+    ledger.tallies.keep([], BEGIN);
+    expect([ledger.tallies.all(), spans()]).to.deep.equal([[], []]);
+  });
+
+  it('that come late to a span that was put together are added to it', () => {
+    const { tallies } = ledger;
+    for (let time = 0; time < 2; time++) {
+      // A clock that was set back counts into an hour that is an hour already.
+      tallies.add({ at: BEGIN, counts: one(2) });
+      tallies.fold(BEGIN + 12 * HOUR);
+    }
+    expect(spans().map(({ width, good }) => [width, good])).to.deep.equal([[3600, 4]]);
+  });
+
+  it('are not aged away by a clock that has jumped, before something was counted under it for a day', () => {
+    const { tallies } = ledger;
+    tallies.add({ at: BEGIN, counts: one(3) });
+    tallies.fold(BEGIN + 400 * 24 * HOUR);
+    expect(tallies.since(BEGIN - 24 * HOUR).get(idOf())?.good).to.equal(3);
+    tallies.add({ at: BEGIN + 400 * 24 * HOUR, counts: one(1) });
+    tallies.fold(BEGIN + 400 * 24 * HOUR);
+    expect(tallies.since(0).get(idOf())?.good, 'that long ago for sure').to.equal(1);
+  });
+
+  it('tell when the last good event was, which a bad one does not move', () => {
+    const { tallies } = ledger;
+    tallies.add({ at: BEGIN, counts: one(1) });
+    tallies.add({ at: BEGIN + HOUR, counts: one(0, 1) });
+    expect(tallies.all()[0]?.lastGood).to.equal(BEGIN);
+  });
 });
