@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { ReconcilerError } from '../errors.ts';
+import type { ApplyOptions, CallOptions, KubeList, ListOptions } from './call.ts';
 import { openConnection } from './connection.ts';
 import type { ClusterOptions, Connection } from './connection.ts';
 import { isClusterError, noAnswer, refusedByServer } from './failure.ts';
@@ -32,30 +33,6 @@ interface Wanted {
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly timeout?: number;
-}
-
-/** How one request is made. */
-export interface CallOptions {
-  readonly signal: AbortSignal;
-  /** Milliseconds; default 30,000. */
-  readonly timeout?: number;
-}
-
-/** A server-side apply. `manager`: whose the fields are; Plumbline's as a whole when absent. */
-export interface ApplyOptions extends CallOptions {
-  readonly manager?: string;
-}
-
-export interface ListOptions extends CallOptions {
-  /** All namespaces when absent. */
-  readonly namespace?: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-}
-
-export interface KubeList {
-  readonly resourceVersion: string;
-  readonly items: readonly KubeObject[];
 }
 
 /**

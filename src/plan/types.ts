@@ -244,7 +244,8 @@ export interface Notice {
   /** Absent for what is yet to be created. */
   readonly remote?: string;
   readonly title: string;
-  readonly code: 'copy' | 'orphaned-claim' | 'unmanaged-access' | 'foreign-title' | 'still-in-git' | 'to-supply' | 'code-locked';
+  readonly code:
+    'copy' | 'orphaned-claim' | 'unmanaged-access' | 'foreign-title' | 'still-in-git' | 'to-supply' | 'code-locked';
   /** The object of ours that it is about, and where git says it. */
   readonly key?: Key;
   readonly origin?: Origin;
