@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ReconcilerError } from '../errors.ts';
 import type { PassJson } from '../daemon/pass-json.ts';
 import type { Key } from '../manifest/manifest.ts';
-import type { Approvals } from '../plan/types.ts';
+import type { Approvals } from '../plan/terms.ts';
 import { globalFlags, output, type Context, type Register, type Session } from './context.ts';
 import { EXIT, applyExit } from './exit-codes.ts';
 import { onlyOption, outputOption, planAll, shared } from './plan.ts';

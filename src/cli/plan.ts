@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
 import type { PassJson } from '../daemon/pass-json.ts';
 import type { Key } from '../manifest/manifest.ts';
-import type { Approvals } from '../plan/types.ts';
+import type { Approvals } from '../plan/terms.ts';
 import { objectKeys } from './arguments.ts';
 import { globalFlags, output, type Context, type Register, type Session } from './context.ts';
 import { planExit, EXIT } from './exit-codes.ts';

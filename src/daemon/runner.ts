@@ -1,7 +1,7 @@
 import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Key } from '../manifest/manifest.ts';
-import type { Approvals } from '../plan/types.ts';
+import type { Approvals } from '../plan/terms.ts';
 import type { ChangeChecks } from '../plugins/changes.ts';
 import { reconcile } from '../reconcile.ts';
 import { PassMemory } from '../reconcile/memory.ts';

@@ -1,5 +1,16 @@
 import type { Kind } from '../manifest/manifest.ts';
-import type { Approvals, Owner } from './types.ts';
+import type { Owner } from './types.ts';
+
+/** What a person has approved for this pass; each approval is for one thing only. */
+export interface Approvals {
+  readonly adopt?: boolean;
+  /** Revision whose deletions may exceed the cap. */
+  readonly deletions?: string;
+  /** Objects that vanished may be created anew. */
+  readonly vanished?: boolean;
+  /** The instance behind the URL may be another one, and the account's rights narrower, than last time. */
+  readonly instance?: boolean;
+}
 
 /** A count, or a percentage of what is owned (rounded up, at least 1). */
 export type Cap = { readonly count: number } | { readonly percent: number };

@@ -287,14 +287,3 @@ export interface PlanCounts {
 /** How much a driver can do with one kind. */
 export type Support = 'manage' | 'observe' | { readonly unsupported: string; readonly requires?: string };
 export type Capabilities = Readonly<Record<Kind, Readonly<Record<Verb, Support>>>>;
-
-/** What a person has approved for this pass; each approval is for one thing only. */
-export interface Approvals {
-  readonly adopt?: boolean;
-  /** Revision whose deletions may exceed the cap. */
-  readonly deletions?: string;
-  /** Objects that vanished may be created anew. */
-  readonly vanished?: boolean;
-  /** The instance behind the URL may be another one, and the account's rights narrower, than last time. */
-  readonly instance?: boolean;
-}
