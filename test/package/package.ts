@@ -79,7 +79,7 @@ describe('the package', () => {
     );
     expect(JSON.parse(await shell('npx plumbline schema Workflow', home))).to.have.property('title', 'Workflow');
     const validated = await shell(
-      'npx plumbline validate node_modules/plumbline/manifests --var environment=x --var crmHost=y --var receiver=https://r.example.com/',
+      'npx plumbline validate node_modules/plumbline/manifests --var environment=x --var crmHost=y --var receiver=https://r.example.com/ --var services=https://s.example.com --var code=https://c.example.com',
       home,
     );
     expect(validated).to.match(/0 error\(s\)/);
