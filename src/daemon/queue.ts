@@ -76,16 +76,16 @@ export class WorkQueue {
     this.#timers = timers;
   }
 
-  /** Asks for a pass as soon as may be. Asking again before it has begun changes nothing but, upwards, its priority. */
+  /**
+   * Asks for a pass as soon as may be. Asked for again before it has begun, it is one pass that does for both: of the higher
+   * priority, and one that looks at everything unless all ask for what a commit touched alone.
+   */
   add(ticket: Ticket): void {
     if (this.#stopped) return;
     const waiting = this.#mergeable.get(ticket.key);
     if (waiting === undefined)
       this.#enter({ ticket, since: this.#timers.now(), state: 'waiting', abort: new AbortController() });
-    else if (HANDICAP[ticket.priority] < HANDICAP[waiting.ticket.priority]) {
-      const { trigger, priority } = ticket;
-      waiting.ticket = { ...waiting.ticket, trigger, priority };
-    }
+    else waiting.ticket = merged(waiting.ticket, ticket);
     this.#advance();
   }
 
@@ -234,6 +234,12 @@ export class WorkQueue {
   async #until(reached: () => boolean): Promise<void> {
     while (!reached()) await new Promise<void>((resolve) => this.#left.push(resolve));
   }
+}
+
+function merged(waiting: Ticket, asked: Ticket): Ticket {
+  const [lead, other] = HANDICAP[asked.priority] < HANDICAP[waiting.priority] ? [asked, waiting] : [waiting, asked];
+  const { trigger } = lead.trigger === 'commit' ? other : lead;
+  return { ...waiting, priority: lead.priority, trigger };
 }
 
 function rank(entry: Entry): number {

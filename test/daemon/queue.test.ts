@@ -143,6 +143,35 @@ describe('work queue', () => {
     expect(worker.begun).to.deep.equal(['a', 'a']);
   });
 
+  it('looks at everything where one of those who ask wants that, whoever came first and is the more urgent', async () => {
+    const asked = [
+      { trigger: 'event', priority: 'change' },
+      { trigger: 'interval', priority: 'drift' },
+      { trigger: 'command', priority: 'command' },
+    ] as const;
+    for (const wide of asked) {
+      const narrow = { trigger: 'commit', priority: 'change' } as const;
+      for (const tickets of [
+        [wide, narrow],
+        [narrow, wide],
+      ]) {
+        const worker = new GatedWorker();
+        const queue = new WorkQueue(worker, new ManualTimers());
+        queue.add(ticket('a'));
+        for (const one of tickets) queue.add({ ...ticket('a'), ...one });
+        await settled();
+        for (const step of ['prepare', 'run', 'prepare'] as const) {
+          worker.open(step, 'a');
+          await settled();
+        }
+        const [last] = worker.gates;
+        expect(last?.step).to.equal('run');
+        expect(last?.ticket.trigger).to.equal(wide.trigger);
+        expect(last?.ticket.priority).to.equal(wide.priority === 'command' ? 'command' : 'change');
+      }
+    }
+  });
+
   it('lets neither a source that hangs nor a slow platform delay anybody else', async () => {
     const worker = new GatedWorker();
     const queue = new WorkQueue(worker, new ManualTimers());
