@@ -75,3 +75,9 @@ export function messageOf(error: unknown): string {
 export function retryOf(error: unknown): Retry {
   return error instanceof ReconcilerError ? error.retry : 'backoff';
 }
+
+/** Anything thrown, as the error that an outcome carries; one of ours is left as it is. */
+export function asReconcilerError(error: unknown): ReconcilerError {
+  if (error instanceof ReconcilerError) return error;
+  return new ReconcilerError(messageOf(error), retryOf(error), { cause: error });
+}

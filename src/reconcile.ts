@@ -1,6 +1,6 @@
 import { execute } from './apply/execute.ts';
 import type { Facts } from './drivers/driver.ts';
-import { ReconcilerError, messageOf, retryOf } from './errors.ts';
+import { ReconcilerError, asReconcilerError, messageOf } from './errors.ts';
 import { Findings } from './reconcile/findings.ts';
 import type { Pass } from './reconcile/pass.ts';
 import { planPass, type PlannedPass } from './reconcile/planned.ts';
@@ -66,5 +66,5 @@ function asError(error: unknown, signal: AbortSignal): ReconcilerError {
       code: 'stopped',
       cause: error,
     });
-  return new ReconcilerError(messageOf(error), retryOf(error), { cause: error });
+  return asReconcilerError(error);
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
+import { asReconcilerError, messageOf } from '../errors.ts';
 import type { JsonObject, Key, Kind } from '../manifest/manifest.ts';
-import type { Capabilities, Change, RemoteObject } from '../plan/types.ts';
+import type { Change, RemoteObject } from '../plan/types.ts';
 import type { Driver, Listed, Look, Outcome, Refusal, Step } from './driver.ts';
 import type { IntegrationDraft, IntegrationRegister, RegisteredIntegration } from './integration-register.ts';
 import {
@@ -14,16 +14,9 @@ import {
   versionOf,
   withoutRuns,
 } from './integration-form.ts';
-import { inPlaceOf } from './register.ts';
+import { MANAGED, inPlaceOf } from './register.ts';
 
 const KIND = 'Integration' satisfies Kind;
-const MANAGED: Capabilities[Kind] = {
-  create: 'manage',
-  update: 'manage',
-  adopt: 'manage',
-  release: 'manage',
-  delete: 'manage',
-};
 
 /**
  * The driver, with the code of Integrations kept in Plumbline's own register: no platform runs it. What is a connection stays
@@ -186,7 +179,7 @@ class CodeOfIntegrations {
       const written = this.#register.update(id, await this.#draftOf(step, { remote: id }), { by, version });
       return { status: 'applied', change, remote: written };
     } catch (error) {
-      return { status: 'failed', change, error: asError(error) };
+      return { status: 'failed', change, error: asReconcilerError(error) };
     }
   }
 
@@ -218,7 +211,7 @@ class CodeOfIntegrations {
           : this.#register.update(known.id, draft, { by: step.owner, version: known.version });
       return { ...outcome, change, remote: { id: connection, version: versionOf(version, written) } };
     } catch (error) {
-      return { status: 'failed', change, error: asError(error) };
+      return { status: 'failed', change, error: asReconcilerError(error) };
     }
   }
 
@@ -270,9 +263,4 @@ class CodeOfIntegrations {
       ...(waiting === 0 ? {} : { holds: `${waiting} record(s) that wait to be delivered` }),
     };
   }
-}
-
-function asError(error: unknown): ReconcilerError {
-  if (error instanceof ReconcilerError) return error;
-  return new ReconcilerError(messageOf(error), retryOf(error), { cause: error });
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
+import { asReconcilerError, messageOf } from '../errors.ts';
 import type { JsonObject, Kind } from '../manifest/manifest.ts';
 import type { Capabilities, Marker, RemoteObject } from '../plan/types.ts';
 import type { Driver, Listed, Look, Outcome, Refusal, Step } from './driver.ts';
 
-const MANAGED: Capabilities[Kind] = {
+/** What can be done with a kind that Plumbline keeps itself. */
+export const MANAGED: Capabilities[Kind] = {
   create: 'manage',
   update: 'manage',
   adopt: 'manage',
@@ -87,12 +88,7 @@ async function applied<R extends Row>(writer: RowWriter<R>, step: Step, signal: 
     if (written === undefined) return { status: 'applied', change };
     return { status: 'applied', change, remote: { id: written.id, version: written.version } };
   } catch (error) {
-    const known = error instanceof ReconcilerError;
-    return {
-      status: 'failed',
-      change,
-      error: known ? error : new ReconcilerError(messageOf(error), retryOf(error), { cause: error }),
-    };
+    return { status: 'failed', change, error: asReconcilerError(error) };
   }
 }
 

@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { StatementSync } from 'node:sqlite';
 import type { IntegrationDraft, IntegrationRegister, RegisteredIntegration } from '../drivers/integration-register.ts';
-import { ReconcilerError } from '../errors.ts';
 import type { IntegrationRuns } from '../manifest/integration.ts';
-import type { Marker } from '../plan/types.ts';
 import type { Database } from './database.ts';
-
-type Row = ReturnType<StatementSync['get']>;
+import { NamedRows, commonOf, markerText } from './named-rows.ts';
+import type { Row } from './named-rows.ts';
 
 /** Tables of what an Integration has synced: they follow its name, and go when it goes. */
 const FOLLOWING = ['integration_sync', 'integration_record', 'integration_wish', 'integration_count'] as const;
@@ -14,64 +11,56 @@ const FOLLOWING = ['integration_sync', 'integration_record', 'integration_wish',
 /** The register of Integrations' code in force: what each is locked to. */
 export class Integrations implements IntegrationRegister {
   readonly #database: Database;
+  readonly #rows: NamedRows;
   readonly #now: () => number;
-  #generation = 0;
 
   constructor(database: Database, now: () => number) {
     this.#database = database;
     this.#now = now;
+    this.#rows = new NamedRows(database, 'integration', {
+      one: 'an integration',
+      many: 'the integrations',
+      some: 'code of an Integration',
+      none: 'code of an Integration',
+      called: (name) => `The code of Integration/${name}`,
+    });
   }
 
   /** Another number after every write: whoever runs them looks again when it has changed. */
   get generation(): number {
-    return this.#generation;
+    return this.#rows.generation;
   }
 
   list(platform?: string): readonly RegisteredIntegration[] {
-    return this.#database.read('read the integrations', () => {
-      const [where, values] = platform === undefined ? ['', []] : ['WHERE platform = ?', [platform]];
-      return this.#database
-        .prepare(`SELECT * FROM integration ${where} ORDER BY id`)
-        .all(...values)
-        .map(integrationOf);
-    });
+    return this.#rows.list(platform).map(integrationOf);
   }
 
   get(id: string): RegisteredIntegration | undefined {
-    return this.#database.read('read an integration', () => {
-      const row = this.#one(id);
-      return row === undefined ? undefined : integrationOf(row);
-    });
+    const row = this.#rows.find(id);
+    return row === undefined ? undefined : integrationOf(row);
   }
 
   named(platform: string, name: string): RegisteredIntegration | undefined {
-    return this.#database.read('read an integration', () => {
-      const row = this.#database
-        .prepare('SELECT * FROM integration WHERE platform = ? AND name = ?')
-        .get(platform, name);
-      return row === undefined ? undefined : integrationOf(row);
-    });
+    const row = this.#rows.named(platform, name);
+    return row === undefined ? undefined : integrationOf(row);
   }
 
   create(draft: IntegrationDraft, id: string, by: string): RegisteredIntegration {
-    return this.#write('register the integration', () => {
-      if (this.#one(id) !== undefined) throw taken(`with the id ${id}`);
-      this.#refuseNamesake(draft, id);
+    return this.#rows.write('register the integration', () => {
+      this.#rows.refuseTaken(id, draft);
       const at = Math.trunc(this.#now());
       const { platform, name, title, connection = null, runs, marker } = draft;
       this.#database
         .prepare('INSERT INTO integration VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)')
-        .run(id, platform, name, title, connection, JSON.stringify(runs), textOf(marker), randomUUID(), at, at, by);
-      return integrationOf(this.#one(id));
+        .run(id, platform, name, title, connection, JSON.stringify(runs), markerText(marker), randomUUID(), at, at, by);
+      return integrationOf(this.#rows.one(id));
     });
   }
 
   update(id: string, draft: IntegrationDraft, expected: { by: string; version: string }): RegisteredIntegration {
-    return this.#write('change the integration', () => {
-      const row = this.#one(id);
-      if (row === undefined) throw absent(id);
-      if (row['version'] !== expected.version) throw stale(String(row['name']));
-      this.#refuseNamesake(draft, id);
+    return this.#rows.write('change the integration', () => {
+      const row = this.#rows.current(id, expected.version);
+      this.#rows.refuseNamesake(id, draft);
       const { platform, name, title, connection = null, runs, marker } = draft;
       // The wish of a person has come true, or what it was about is not there any more.
       this.#database
@@ -85,35 +74,33 @@ export class Integrations implements IntegrationRegister {
           title,
           connection,
           JSON.stringify(runs),
-          textOf(marker),
+          markerText(marker),
           randomUUID(),
           Math.trunc(this.#now()),
           expected.by,
           id,
         );
       if (row['name'] !== name) this.#follow(platform, String(row['name']), name);
-      return integrationOf(this.#one(id));
+      return integrationOf(this.#rows.one(id));
     });
   }
 
   remove(id: string, version: string): boolean {
-    return this.#write('remove the integration', () => {
-      const row = this.#one(id);
-      if (row === undefined) return false;
-      if (row['version'] !== version) throw stale(String(row['name']));
-      for (const table of FOLLOWING)
-        this.#database
-          .prepare(`DELETE FROM ${table} WHERE platform = ? AND name = ?`)
-          .run(String(row['platform']), String(row['name']));
-      return this.#database.prepare('DELETE FROM integration WHERE id = ?').run(id).changes !== 0;
-    });
+    return this.#rows.write('remove the integration', () =>
+      this.#rows.remove(id, version, ({ platform, name }) => {
+        for (const table of FOLLOWING)
+          this.#database
+            .prepare(`DELETE FROM ${table} WHERE platform = ? AND name = ?`)
+            .run(String(platform), String(name));
+      }),
+    );
   }
 
   /** Has the next pass move the lock to another commit. @throws ReconcilerError `not-found` */
   want(id: string, commit: string): void {
-    this.#write('move the lock of the integration', () => {
+    this.#rows.write('move the lock of the integration', () => {
       const { changes } = this.#database.prepare('UPDATE integration SET wanted = ? WHERE id = ?').run(commit, id);
-      if (changes === 0) throw absent(id);
+      if (changes === 0) throw this.#rows.absent(id);
     });
   }
 
@@ -133,64 +120,15 @@ export class Integrations implements IntegrationRegister {
       this.#database.prepare(`UPDATE ${table} SET name = ? WHERE platform = ? AND name = ?`).run(to, platform, from);
     }
   }
-
-  #one(id: string): Row {
-    return this.#database.prepare('SELECT * FROM integration WHERE id = ?').get(id);
-  }
-
-  #refuseNamesake({ platform, name }: IntegrationDraft, id: string): void {
-    const other = this.#database
-      .prepare('SELECT id FROM integration WHERE platform = ? AND name = ? AND id <> ?')
-      .get(platform, name, id);
-    if (other !== undefined) throw taken(`called ${name} on ${platform}`);
-  }
-
-  #write<T>(doing: string, work: () => T): T {
-    const result = this.#database.write(doing, work);
-    this.#generation += 1;
-    return result;
-  }
-}
-
-function textOf(marker: Marker | undefined): string | null {
-  return marker === undefined ? null : JSON.stringify(marker);
 }
 
 function integrationOf(row: Row): RegisteredIntegration {
-  const { marker, connection, wanted } = row ?? {};
+  const { connection, wanted } = row ?? {};
   return {
-    id: String(row?.['id']),
-    platform: String(row?.['platform']),
-    name: String(row?.['name']),
+    ...commonOf(row),
     title: String(row?.['title']),
     ...(typeof connection === 'string' ? { connection } : {}),
     runs: JSON.parse(String(row?.['runs'])) as IntegrationRuns,
-    ...(typeof marker === 'string' ? { marker: JSON.parse(marker) as Marker } : {}),
     ...(typeof wanted === 'string' ? { wanted } : {}),
-    version: String(row?.['version']),
-    createdAt: Number(row?.['created_at']),
-    changedAt: Number(row?.['changed_at']),
-    changedBy: String(row?.['changed_by']),
   };
-}
-
-function taken(what: string): ReconcilerError {
-  return new ReconcilerError(`There is code of an Integration ${what} already.`, 'never', {
-    code: 'conflict',
-    remedy: 'Adopt that one, or give this one another name.',
-  });
-}
-
-function absent(id: string): ReconcilerError {
-  return new ReconcilerError(`There is no code of an Integration with the id ${id} any more.`, 'replan', {
-    code: 'not-found',
-    remedy: 'Look at the integrations again, and decide anew.',
-  });
-}
-
-function stale(name: string): ReconcilerError {
-  return new ReconcilerError(`The code of Integration/${name} was changed since it was looked at.`, 'replan', {
-    code: 'stale',
-    remedy: 'Look at it again, and decide anew.',
-  });
 }

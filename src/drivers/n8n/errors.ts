@@ -1,4 +1,4 @@
-import { ReconcilerError, messageOf, retryOf } from '../../errors.ts';
+import { ReconcilerError } from '../../errors.ts';
 
 /** An object was changed between the look and the write; a fresh plan decides again. */
 export function stale(what: string): ReconcilerError {
@@ -23,13 +23,6 @@ export function unread(what: string, cause: unknown): ReconcilerError {
     cause,
     remedy: 'Nothing to do: the next pass looks at it again.',
   });
-}
-
-/** Anything thrown, as the error that an outcome carries. */
-export function asError(error: unknown): ReconcilerError {
-  return error instanceof ReconcilerError
-    ? error
-    : new ReconcilerError(messageOf(error), retryOf(error), { cause: error });
 }
 
 /** Whether n8n itself said no, as opposed to an answer that never came. */

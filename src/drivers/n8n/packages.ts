@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { FormData } from 'undici';
-import { ReconcilerError } from '../../errors.ts';
+import { ReconcilerError, asReconcilerError } from '../../errors.ts';
 import type { JsonObject } from '../../manifest/manifest.ts';
 import { withContents } from '../contents.ts';
 import type { Step } from '../driver.ts';
 import { bodyFor } from './compose.ts';
-import { asError, isRefusal, unread } from './errors.ts';
+import { isRefusal, unread } from './errors.ts';
 import { fitsPackage, packageOf } from './package-file.ts';
 import type { Packed } from './package-file.ts';
 import { objectOf } from './shapes.ts';
@@ -99,7 +99,7 @@ async function importAll(batch: readonly Packing[], writing: Writing): Promise<b
   } catch (error) {
     // Refused as a whole, as a rule; but it writes one after the other, and some may stand.
     if (isRefusal(error)) await Promise.all(batch.map((packing) => lookFor(packing, writing)));
-    else for (const { step } of batch) writing.imported.set(step, asError(error));
+    else for (const { step } of batch) writing.imported.set(step, asReconcilerError(error));
     return !(error instanceof ReconcilerError && error.code === 'unauthorized');
   }
 }

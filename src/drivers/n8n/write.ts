@@ -1,10 +1,10 @@
 import type { Outcome, Step } from '../driver.ts';
-import { ReconcilerError } from '../../errors.ts';
+import { ReconcilerError, asReconcilerError } from '../../errors.ts';
 import type { N8nApi } from './api.ts';
 import { Catalogue } from './catalogue.ts';
 import { Confirmations } from './confirm.ts';
 import { writeCredential } from './credentials.ts';
-import { asError, unread } from './errors.ts';
+import { unread } from './errors.ts';
 import { createInPackages } from './packages.ts';
 import type { Written } from './shapes.ts';
 import { TagBook } from './tag-book.ts';
@@ -74,7 +74,7 @@ async function attempt(step: Step, run: () => Promise<Written>): Promise<Outcome
     const remote = await run();
     return { status: 'applied', change, ...(remote === undefined ? {} : { remote }) };
   } catch (error) {
-    return { status: 'failed', change, error: asError(error) };
+    return { status: 'failed', change, error: asReconcilerError(error) };
   }
 }
 
