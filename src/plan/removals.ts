@@ -43,8 +43,20 @@ export function leftovers(input: RemovalInput, context: DecideContext): LedgerRe
   const open = [...createIntents(input.ledger.intents).values()].filter(
     ({ key }) => !input.desired.has(key) && !input.ledger.owned.has(key),
   );
+  if (open.length === 0) return [];
+  const free = unmarkedByTitle(input);
+  const meant = Map.groupBy(open, titleOf);
+  // By the same proofs by which its manifest would find it.
+  const marked = ({ key }: Intent): readonly Observed[] =>
+    input.matches.others.filter(({ marker }) => marker?.key === key && marker.owner === context.terms.owner);
+  const unmarked = (intent: Intent): readonly Observed[] => {
+    const title = titleOf(intent);
+    const isSure =
+      meant.get(title)?.length === 1 && input.observation.listed.get(kindOf(intent.key))?.state === 'complete';
+    return isSure ? (free.get(title) ?? []).filter((observed) => mayBeFrom(intent, observed)) : [];
+  };
   return open.flatMap((intent): LedgerRecord[] => {
-    const candidates = left(intent, open, { input, context });
+    const candidates = context.marks(kindOf(intent.key)) ? marked(intent) : unmarked(intent);
     const [observed] = candidates;
     if (observed === undefined || candidates.length > 1) return [];
     const owned: Owned = {
@@ -63,35 +75,18 @@ export function leftovers(input: RemovalInput, context: DecideContext): LedgerRe
   });
 }
 
-/** What one create may have left, by the same proofs by which its manifest would find it. */
-function left(
-  intent: Intent,
-  open: readonly Intent[],
-  { input, context }: { readonly input: RemovalInput; readonly context: DecideContext },
-): readonly Observed[] {
-  const kind = kindOf(intent.key);
-  if (context.marks(kind)) {
-    return input.matches.others.filter(
-      ({ marker }) => marker?.key === intent.key && marker.owner === context.terms.owner,
-    );
-  }
-  const title = titleKey({ kind, title: intent.title });
-  const isAlone = open.every(
-    (one) => one === intent || titleKey({ kind: kindOf(one.key), title: one.title }) !== title,
-  );
-  if (!isAlone || input.observation.listed.get(kind)?.state !== 'complete') return [];
-  const { owned, ownedByOthers } = input.ledger;
-  const known = new Set([...owned.values()].map((one) => remoteKey(kindOf(one.key), one.remote)));
-  return input.matches.others.filter((observed) => {
-    const id = remoteKey(observed.kind, observed.remote);
-    return (
-      titleKey(observed) === title &&
-      observed.marker === undefined &&
-      !known.has(id) &&
-      !ownedByOthers.has(id) &&
-      mayBeFrom(intent, observed)
-    );
+function titleOf({ key, title }: Intent): string {
+  return titleKey({ kind: kindOf(key), title });
+}
+
+/** Objects that nobody is known to own and that say of none whose they are. */
+function unmarkedByTitle({ ledger, matches }: RemovalInput): ReadonlyMap<string, readonly Observed[]> {
+  const known = new Set([...ledger.owned.values()].map((one) => remoteKey(kindOf(one.key), one.remote)));
+  const free = matches.others.filter(({ kind, remote, marker }) => {
+    const id = remoteKey(kind, remote);
+    return marker === undefined && !known.has(id) && !ledger.ownedByOthers.has(id);
   });
+  return Map.groupBy(free, titleKey);
 }
 
 function forget(owned: Owned): Decision {
