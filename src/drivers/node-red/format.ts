@@ -1,6 +1,7 @@
 import type { DefinitionFormat, JsonObject, JsonValue, RawObject } from '../../manifest/manifest.ts';
 import { credentialProblems } from './credentials.ts';
 import { inspectDefinition } from './inspect.ts';
+import { placed } from './layout.ts';
 import { Names } from './names.ts';
 import { kindOf, partsOf, specOf } from './objects.ts';
 import { FlowSet, type RawNode, entriesOf, isRoot, parentOf, roleOf, titleOf } from './raw.ts';
@@ -30,7 +31,7 @@ function recognizes(json: JsonValue): boolean {
 
 /** One Workflow per tab and per subflow, one Integration per config node; loose nodes make a flow titled by the file. */
 function split(json: JsonValue, name: string): Split {
-  const entries = entriesOf(json);
+  const entries = entriesOf(placed(json));
   if (entries === undefined) {
     return {
       objects: [],

@@ -1,6 +1,7 @@
 import type { DefinitionFormat, JsonValue } from '../../manifest/manifest.ts';
 import { credentialProblems } from './credentials.ts';
 import { baseLabelOf } from './labels.ts';
+import { placed } from './layout.ts';
 import { localDefinition } from './normalize.ts';
 import { type RawNode, entriesOf, isRoot, parentOf, roleOf, titleOf } from './raw.ts';
 import { type Place, referencesOf } from './references.ts';
@@ -11,7 +12,8 @@ type Found = Inspection['problems'][number];
 type Reference = Inspection['references'][number];
 
 /** What is wrong in a definition wherever it goes (the server itself checks none of it), and whom it refers to by name. */
-export function inspectDefinition(definition: JsonValue): Inspection {
+export function inspectDefinition(written: JsonValue): Inspection {
+  const definition = placed(written);
   const entries = entriesOf(definition);
   if (entries === undefined) {
     return {

@@ -29,6 +29,7 @@ import { FlowCaller } from './flow-call.ts';
 import { nodeRedFormat } from './format.ts';
 import { Login } from './login.ts';
 import type { Work } from './merge.ts';
+import { placed } from './layout.ts';
 import { normalizeSpec } from './normalize.ts';
 import { notesOf } from './notes.ts';
 import { type Changes, SecretsSeen, objectsIn, wantedBy } from './observe.ts';
@@ -141,7 +142,9 @@ export class NodeRedDriver implements Driver {
 
   normalize(kind: Kind, spec: JsonObject): JsonObject {
     if (kind === 'AccessRole') return normalizeRole(spec);
-    return kind === 'AccessGrant' ? normalizeGrant(spec) : normalizeSpec(kind, spec);
+    if (kind === 'AccessGrant') return normalizeGrant(spec);
+    const { definition } = spec;
+    return normalizeSpec(kind, definition === undefined ? spec : { ...spec, definition: placed(definition) });
   }
 
   async outputsOf(kind: Kind, content: JsonObject, signal: AbortSignal): Promise<Outputs> {

@@ -107,6 +107,38 @@ describe('The Node-RED driver on a real Node-RED', () => {
     expect(await call('one')).to.equal('3');
   });
 
+  it('runs a flow that is written by hand, without places on the canvas, and finds nothing to do afterwards', async () => {
+    await using driver = connect(server.url);
+    const bare = {
+      title: 'By hand',
+      definition: [
+        { id: 'ask', type: 'http in', url: '/by-hand', method: 'get', wires: [['say']] },
+        { id: 'say', type: 'function', func: 'msg.payload = "hello"; return msg;', outputs: 1, wires: [['tell']] },
+        { id: 'tell', type: 'http response' },
+      ],
+    };
+    expect(await apply(driver, [workflow('by-hand', bare)])).to.deep.equal(['applied']);
+    await until(async () => (await call('by-hand')) === 'hello');
+    const { active: _, ...there } = (await find(driver, 'By hand')).value;
+    expect(there).to.deep.equal(driver.normalize('Workflow', bare));
+  });
+
+  it('sees the difference to the same flow whose nodes have no place there, and gives them one', async () => {
+    await using driver = connect(server.url);
+    const nodes = [
+      { id: 'e1', type: 'http in', url: '/unplaced', method: 'get', wires: [['e2']] },
+      { id: 'e2', type: 'http response', wires: [] },
+    ];
+    const tab = { id: 'e0', type: 'tab', label: 'Unplaced' };
+    await deployRaw(server.url, [tab, ...nodes.map((entry) => ({ ...entry, z: 'e0' }))]);
+    const there = await find(driver, 'Unplaced');
+    const wanted = { title: 'Unplaced', definition: nodes };
+    const { active: _, ...seen } = there.value;
+    expect(seen).to.not.deep.equal(driver.normalize('Workflow', wanted));
+    expect(await apply(driver, [workflow('unplaced', wanted, there)])).to.deep.equal(['applied']);
+    await until(async () => (await fetch(`${server.url}/unplaced`)).ok);
+  });
+
   it('keeps the ids of nodes that stay, so that an update restarts only what changed', async () => {
     await using driver = connect(server.url);
     const [, ...nodes] = counter('mine').map((entry): Entry => ({ ...entry, z: 't' }));
