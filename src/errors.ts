@@ -71,6 +71,17 @@ export function messageOf(error: unknown): string {
     : `${error.message.replace(/\.$/, '')}: ${cause}`;
 }
 
+/** What is the case and what to do about it, as two sentences: servers and git end what they say as they like. */
+export function sentences({
+  message,
+  remedy,
+}: {
+  readonly message: string;
+  readonly remedy?: string | undefined;
+}): string {
+  return [/[.!?:]$/.test(message) ? message : `${message}.`, remedy ?? ''].join(' ').trimEnd();
+}
+
 /** What a retry decision sees in anything thrown: foreign errors are treated as passing faults. */
 export function retryOf(error: unknown): Retry {
   return error instanceof ReconcilerError ? error.retry : 'backoff';

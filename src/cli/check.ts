@@ -2,7 +2,7 @@ import type { CheckResult } from '../daemon/operations.ts';
 import { globalFlags, output, type Context, type Register } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { outputOption } from './plan.ts';
-import { sentences } from './plan-text.ts';
+import { sentences } from '../errors.ts';
 
 export const registerCheck: Register = (program, context) => {
   const command = program

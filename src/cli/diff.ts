@@ -2,7 +2,8 @@ import type { Key } from '../manifest/manifest.ts';
 import { globalFlags, output, type Register } from './context.ts';
 import { EXIT, planExit } from './exit-codes.ts';
 import { onlyOption, outputOption, planAll } from './plan.ts';
-import { differencesText, sentences } from './plan-text.ts';
+import { sentences } from '../errors.ts';
+import { differencesText } from './plan-text.ts';
 
 interface DiffFlags {
   readonly platform?: string;

@@ -2,7 +2,8 @@ import type { IntegrationStatus, RunReport } from '../integrations/run-report.ts
 import { globalFlags, output, type Register } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { outputOption } from './plan.ts';
-import { sentences, shortRevision } from './plan-text.ts';
+import { sentences } from '../errors.ts';
+import { shortRevision } from './plan-text.ts';
 import { ago, table, when } from './table.ts';
 import { inputOf } from './trigger.ts';
 

@@ -1,4 +1,4 @@
-import { formatOrigin, formatProblem } from '../errors.ts';
+import { formatOrigin, formatProblem, sentences } from '../errors.ts';
 import type { PassJson } from '../daemon/pass-json.ts';
 import type { Colors } from './context.ts';
 import type { JsonValue } from '../manifest/manifest.ts';
@@ -43,10 +43,6 @@ export function differencesText(changes: readonly Change[], colours: Colors): st
 }
 
 /** What went wrong and what to do, each as a sentence of its own. */
-export function sentences({ message, remedy }: { readonly message: string; readonly remedy?: string }): string {
-  return [/[.!?]$/.test(message) ? message : `${message}.`, remedy ?? ''].join(' ').trimEnd();
-}
-
 function heading(pass: PassJson, colours: Colors): string {
   const author = pass.commit === undefined ? '' : `  ${pass.commit.author}: ${pass.commit.subject}`;
   return colours.bold(`${pass.sync} on ${pass.platform}  ${shortRevision(pass.revision)}`) + colours.dim(author);

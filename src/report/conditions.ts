@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf, sentences } from '../errors.ts';
 import type { WithheldCode } from '../plan/types.ts';
 import { countsOf } from './counts.ts';
 import type { PassReport } from './pass-report.ts';
@@ -57,8 +57,7 @@ function verdictOf(report: PassReport): Verdict {
   const { error, stale, waits } = report;
   const counts = countsOf(report);
   if (error !== undefined) {
-    const remedy = error.remedy === undefined ? '' : ` ${error.remedy}`;
-    const message = `${messageOf(error)}${remedy}`;
+    const message = sentences({ message: messageOf(error), remedy: error.remedy });
     return { state: error.retry === 'never' ? 'stalled' : 'going-on', reason: reasonOf(error.code), message };
   }
   if (counts.problems.error > 0) {
@@ -70,7 +69,11 @@ function verdictOf(report: PassReport): Verdict {
   }
   if (counts.failed + counts.skipped > 0) return failedVerdict(report, counts.failed, counts.skipped);
   if (stale !== undefined)
-    return { state: 'going-on', reason: 'SourceStale', message: `${stale.reason} ${stale.remedy}` };
+    return {
+      state: 'going-on',
+      reason: 'SourceStale',
+      message: sentences({ message: stale.reason, remedy: stale.remedy }),
+    };
   if (waits !== undefined && !counts.withheld.has('suspended'))
     return { state: 'going-on', reason: DEPENDENCY_NOT_READY, message: waits };
   return withheldVerdict(report, counts.withheld);

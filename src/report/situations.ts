@@ -1,4 +1,4 @@
-import { formatProblem, messageOf } from '../errors.ts';
+import { formatProblem, messageOf, sentences } from '../errors.ts';
 import type { Outcome } from '../drivers/driver.ts';
 import type { Key } from '../manifest/manifest.ts';
 import type { Change, Verb, Withheld, WithheldCode } from '../plan/types.ts';
@@ -51,16 +51,15 @@ function sourceSituations({ stale, error }: PassReport): readonly Situation[] {
       id: 'stale',
       knownBy: 'source',
       type: 'source-stale',
-      message: `An old revision is served: ${stale.reason} ${stale.remedy}`,
+      message: sentences({ message: `An old revision is served: ${stale.reason}`, remedy: stale.remedy }),
     });
   }
   if (error !== undefined) {
-    const remedy = error.remedy === undefined ? '' : ` ${error.remedy}`;
     found.push({
       id: 'error',
       knownBy: 'pass',
       type: 'pass-failed',
-      message: `The pass ended before its time: ${messageOf(error)}${remedy}`,
+      message: sentences({ message: `The pass ended before its time: ${messageOf(error)}`, remedy: error.remedy }),
     });
   }
   return found;
@@ -110,7 +109,7 @@ function withheldSituation({ change, code, because, remedy }: Withheld): Situati
     knownBy: 'plan',
     type: drift ? 'drift-found' : 'withheld',
     key: change.key,
-    message: capitalised(`${what}${because} ${remedy}`),
+    message: capitalised(sentences({ message: `${what}${because}`, remedy })),
     ...somePaths(change),
   };
 }
@@ -136,13 +135,13 @@ function foldedWithheld(code: WithheldCode, count: number, group: readonly Withh
 }
 
 function failedSituation({ change, error }: Extract<Outcome, { status: 'failed' }>): Situation {
-  const remedy = error.remedy === undefined ? '' : ` ${error.remedy}`;
+  const what = `${nameOf(change, messageOf(error))} failed: ${messageOf(error)}`;
   return {
     id: `failed:${change.key}`,
     knownBy: 'plan',
     type: 'change-failed',
     key: change.key,
-    message: capitalised(`${nameOf(change, messageOf(error))} failed: ${messageOf(error)}${remedy}`),
+    message: capitalised(sentences({ message: what, remedy: error.remedy })),
     ...somePaths(change),
   };
 }

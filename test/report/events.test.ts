@@ -54,6 +54,12 @@ describe('events', () => {
     expect(tell(wrong, wrong)).to.deep.equal([['problem'], []]);
   });
 
+  it('set off what a server said from what is to be done, though it said no full stop', () => {
+    const error = new ReconcilerError("fatal: Couldn't connect to server", 'backoff', { remedy: 'Check the URL.' });
+    const [event] = eventsOf(passOf({ result: 'failed', error }), {}).events;
+    expect(event?.message).to.match(/Couldn't connect to server\. Check the URL\.$/);
+  });
+
   it('tell it again when it changes or comes back', () => {
     const more = updateOf('Workflow/a', { cause: 'drift', diff: [{ path: '/nodes/other' }] });
     const worse = passOf({ plan: planOf({ withheld: [withheld(more, 'drift-reported')] }) });

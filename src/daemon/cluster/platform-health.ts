@@ -1,4 +1,4 @@
-import { messageOf } from '../../errors.ts';
+import { messageOf, sentences } from '../../errors.ts';
 import type { ReconcilerError } from '../../errors.ts';
 import type { PassReport } from '../../report/pass-report.ts';
 import { checkPlatform } from '../check.ts';
@@ -44,8 +44,8 @@ export class PlatformHealth {
       const found = await checkPlatform(asked, name, this.#signal);
       if (found.error === undefined) this.#reached(name, `It answers, and is version ${found.version ?? 'unknown'}.`);
       else {
-        const { message, remedy = '', code, retry } = found.error;
-        this.#stands.set(name, stand(code, `${message} ${remedy}`.trim(), retry));
+        const { code, retry } = found.error;
+        this.#stands.set(name, stand(code, sentences(found.error), retry));
       }
     } catch (error) {
       if (!this.#signal.aborted) this.#stands.set(name, stand(undefined, messageOf(error), 'backoff'));

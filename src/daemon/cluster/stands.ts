@@ -1,4 +1,4 @@
-import { messageOf } from '../../errors.ts';
+import { messageOf, sentences } from '../../errors.ts';
 import type { Problem } from '../../errors.ts';
 import type { PassReport } from '../../report/pass-report.ts';
 import type { Stand } from './conditions.ts';
@@ -14,13 +14,13 @@ export function standsOf(
   const stands = new Map<string, Stand>();
   for (const { change, because, remedy, code } of plan?.withheld ?? []) {
     const reason = code.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    stands.set(change.key, { state: 'going-on', reason, message: sentences(because, remedy) });
+    stands.set(change.key, { state: 'going-on', reason, message: sentences({ message: because, remedy }) });
   }
   for (const outcome of outcomes) {
     const { key } = outcome.change;
     if (outcome.status === 'failed') {
       const { error } = outcome;
-      const message = sentences(messageOf(error), error.remedy ?? '');
+      const message = sentences({ message: messageOf(error), remedy: error.remedy });
       stands.set(key, { state: error.retry === 'never' ? 'stalled' : 'going-on', reason: 'ChangeFailed', message });
     } else if (outcome.status === 'skipped') {
       stands.set(key, { state: 'going-on', reason: 'Skipped', message: outcome.because });
@@ -32,13 +32,8 @@ export function standsOf(
     stands.set(about, {
       state: 'stalled',
       reason: 'ProblemFound',
-      message: sentences(problem.message, problem.remedy),
+      message: sentences(problem),
     });
   }
   return stands;
-}
-
-/** What is the case, and what to do. Platforms end what they say as they like. */
-function sentences(what: string, remedy: string): string {
-  return `${what}${/[.!?:]$/.test(what) ? '' : '.'} ${remedy}`.trim();
 }
