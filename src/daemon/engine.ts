@@ -105,10 +105,11 @@ export class Engine implements AsyncDisposable {
       metrics,
       now: clock,
       platforms: () => this.platforms.known(),
-      revisionOf: (sync, platform) => this.reporter.standing({ sync, platform }).revision,
+      revisionOf: (sync, platform) => this.reporter.live({ sync, platform }),
       holds,
       settled: (platform) => isSettled(this, platform),
     });
+    this.reporter.onLive = ({ sync, platform }) => this.monitor.judgeOf(sync, platform);
     this.#sources = new SourceWatches({ timers, log, wake: (sync, trigger) => this.#wakeSync(sync, trigger) });
     const { neighbours } = parts.state ?? {};
     const exchange = new Exchange({

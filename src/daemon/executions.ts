@@ -46,8 +46,9 @@ export class ExecutionPoller implements AsyncDisposable {
   readonly #parts: ExecutionParts;
   readonly #abort = new AbortController();
   readonly #failing = new Set<string>();
-  /** Platforms whose beginning has been shown. */
+  /** Platforms that were polled, and those whose beginning is shown. */
   readonly #begun = new Set<string>();
+  readonly #shown = new Set<string>();
   #cancel: () => void = () => {};
   #busy = false;
   #expecting = false;
@@ -62,10 +63,11 @@ export class ExecutionPoller implements AsyncDisposable {
     this.#arm(this.#expecting ? SOON : EVERY);
   }
 
-  /** Shows what processes before this one have counted. Called once, before the first poll. */
+  /** Shows what processes before this one have counted. Called once, before anybody scrapes: a counter that falls to zero is a new one. */
   restore(): void {
-    const { ledger, metrics } = this.#parts;
+    const { ledger, metrics, expected } = this.#parts;
     metrics.restoreExecutions(ledger.tallies.runs());
+    for (const platform of expected?.() ?? []) this.#known(platform);
   }
 
   /** Polls shortly: somebody has just run something. Returns at once; how often it is called makes no difference. */
@@ -96,6 +98,7 @@ export class ExecutionPoller implements AsyncDisposable {
 
   /** Counts what has ended on every connected platform since the last time. Never throws. */
   async poll(): Promise<void> {
+    this.#forgetGone();
     const connected = await this.#parts.connected();
     await Promise.all([...connected].map(([platform, driver]) => this.#pollOne(platform, driver)));
   }
@@ -132,18 +135,21 @@ export class ExecutionPoller implements AsyncDisposable {
     driver: Driver,
     { counting, signal }: { readonly counting: Counting; readonly signal: AbortSignal },
   ): Promise<boolean> {
-    const { ledger, metrics, monitor, timers } = this.#parts;
+    const { ledger, log, metrics, monitor, timers } = this.#parts;
     const name = `executions/${platform}`;
     const page = await driver.executions?.(ledger.cursor(name), signal);
     if (page === undefined) return false;
-    const { executions, cursor, lost = 0, more = false } = page;
+    const { executions, cursor, lost = 0, gap = false, more = false } = page;
     const runs = this.#named(platform, executions);
     await this.#parts.onRuns?.(platform, runs);
     const ended = runs.filter(({ execution }) => execution.status !== 'running');
     const fresh = counting.open ? [] : ended;
     const skipped = counting.open ? ended.length : 0;
     const weighed = monitor?.weigh(fresh.map((run) => seenOf(platform, run, driver))) ?? new Map<number, never>();
+    const gaps = gap ? 1 : 0;
     counting.skipped += skipped;
+    counting.lost = (counting.lost ?? 0) + lost;
+    counting.gaps = (counting.gaps ?? 0) + gaps;
     counting.open &&= more;
     ledger.tallies.add({
       at: timers.now(),
@@ -153,24 +159,40 @@ export class ExecutionPoller implements AsyncDisposable {
     });
     for (const { execution, name: workflow } of fresh) metrics.execution(platform, workflow, execution);
     monitor?.counted(weighed);
-    metrics.countedSince(platform, counting.since, skipped);
-    if (lost > 0) this.#tellLost(platform, lost);
+    metrics.countedSince(platform, counting.since, { skipped, lost, gaps });
+    if (lost > 0) log.warn('executions lost', { platform, lost });
+    if (gap) log.info('executions forgotten by the platform', { platform });
     return more;
   }
 
   /** Since when is counted, how many runs were left out, and whether what was there before is still being read. */
   #counting(platform: string): Counting {
-    const { ledger, metrics, timers } = this.#parts;
-    const known = ledger.cursor(`counting/${platform}`);
-    const counting = known === undefined ? undefined : (JSON.parse(known) as Counting);
-    if (counting !== undefined) {
-      if (!this.#begun.has(platform)) metrics.countedSince(platform, counting.since, counting.skipped);
-      this.#begun.add(platform);
-      return counting;
-    }
+    const { ledger, timers } = this.#parts;
     this.#begun.add(platform);
+    const known = this.#known(platform);
+    if (known !== undefined) return known;
+    this.#shown.add(platform);
     // A ledger of a version before this one has a cursor: there is no gap.
     return { since: timers.now(), skipped: 0, open: ledger.cursor(`executions/${platform}`) === undefined };
+  }
+
+  /** The same as the ledger has it; shown as metrics, once. */
+  #known(platform: string): Counting | undefined {
+    const { ledger, metrics } = this.#parts;
+    const text = ledger.cursor(`counting/${platform}`);
+    if (text === undefined) return undefined;
+    const counting = JSON.parse(text) as Counting;
+    if (!this.#shown.has(platform)) metrics.countedSince(platform, counting.since, counting);
+    this.#shown.add(platform);
+    return counting;
+  }
+
+  /** A platform that is configured no more has lost its series: should it come back, they are shown anew. */
+  #forgetGone(): void {
+    const names = this.#parts.expected?.();
+    if (names === undefined) return;
+    for (const set of [this.#begun, this.#shown])
+      for (const platform of set) if (!names.includes(platform)) set.delete(platform);
   }
 
   #countsOf(platform: string, runs: readonly SeenRun[]): readonly RunCount[] {
@@ -193,11 +215,6 @@ export class ExecutionPoller implements AsyncDisposable {
     });
   }
 
-  #tellLost(platform: string, lost: number): void {
-    this.#parts.metrics.executionsLost(platform, lost);
-    this.#parts.log.warn('executions lost', { platform, lost });
-  }
-
   /** Names of owned workflows by the platform's id. */
   #names(platform: string): ReadonlyMap<string, string> {
     const { ledger } = this.#parts;
@@ -216,6 +233,9 @@ interface Counting {
   /** Milliseconds since 1970. */
   readonly since: number;
   skipped: number;
+  /** Runs that the platform dropped unread, and times at which it forgot nobody knows how many; absent before they were kept. */
+  lost?: number;
+  gaps?: number;
   /** What was there when counting began is still being read, and not counted. */
   open: boolean;
 }

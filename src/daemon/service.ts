@@ -79,6 +79,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
     }),
   );
+  poller.restore();
   let stopping = false;
   const readiness = () => (stopping ? { ready: false, because: 'stopping' } : readinessOf(engine, shards));
   const redact = (text: string): string => secrets.redact(text);
@@ -118,7 +119,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   lock.announce({ listen: `${listener.host}:${listener.port}` });
   opening.use(watchConfiguration(options.configPath, () => void engine.reload()));
   gateway.start();
-  poller.restore();
   const forgetGone = (): void =>
     forgetGoneRuns({
       ledger,

@@ -113,6 +113,8 @@ export interface ExecutionPage {
   readonly more?: boolean;
   /** Runs since the last cursor that the platform dropped before they could be read, where it tells. */
   readonly lost?: number;
+  /** The platform has forgotten what it had not told yet, nobody knows how much: it was started anew. */
+  readonly gap?: boolean;
 }
 
 /** Something changed on the platform; it only ever says "look again". */

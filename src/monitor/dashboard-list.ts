@@ -164,6 +164,10 @@ export const DASHBOARDS: readonly Dashboard[] = [
         unit: 'short',
         queries: [
           [`sum by (platform) (increase(plumbline_workflow_executions_lost_total{${LEVEL}}[1h]))`, '{{platform}} lost'],
+          [
+            `sum by (platform) (increase(plumbline_workflow_executions_gaps_total{${LEVEL}}[1h]))`,
+            '{{platform}} started anew',
+          ],
           [`sum by (platform) (plumbline_workflow_executions_skipped_total{${LEVEL}})`, '{{platform}} left out'],
         ],
       },

@@ -4,7 +4,7 @@ import type { LevelTerms } from '../report/level-metrics.ts';
 import type { Metrics } from '../report/metrics.ts';
 import { countOf, plus } from './happening.ts';
 import type { Happening } from './happening.ts';
-import { levelsOf, OTHER, seriesOf } from './levels.ts';
+import { levelsOf, OTHER, seriesOf, syncOf } from './levels.ts';
 import type { KnownPlatform, Level, Placed } from './levels.ts';
 import { Judge } from './judge.ts';
 import type { Numbered, Standing } from './judge.ts';
@@ -101,6 +101,8 @@ export class Monitor {
         else others.push(one);
       }
     }
+    // The ledger gives numbers of series that have gone to new ones.
+    for (const id of this.#waiting.keys()) if (!this.#byId.has(id)) this.#waiting.delete(id);
     this.#show(tallies, known);
     this.#made = made;
   }
@@ -168,9 +170,25 @@ export class Monitor {
   /** Looks at how everything stands, and writes down what has turned. */
   judge(): void {
     this.refresh();
-    for (const { placed, budgetLeft } of this.#judge.judge(this.#placed))
-      if (budgetLeft !== undefined && this.#holds(placed.platform))
-        this.#parts.metrics.levels.budget(labelled(placed), budgetLeft);
+    this.#judgeOnly(this.#placed);
+  }
+
+  /**
+   * The same for what a Sync promises of a platform, with what was taken until now: before another revision of it counts as live, so that what
+   * has turned bad is told of the one that it turned bad under.
+   */
+  judgeOf(sync: string, platform: string): void {
+    this.refresh();
+    const own = this.#placed.filter((one) => one.platform === platform && syncOf(one.of) === sync);
+    if (own.length === 0) return;
+    this.flush();
+    this.#judgeOnly(own);
+  }
+
+  #judgeOnly(placed: readonly Numbered[]): void {
+    for (const { placed: one, budgetLeft } of this.#judge.judge(placed))
+      if (budgetLeft !== undefined && this.#holds(one.platform))
+        this.#parts.metrics.levels.budget(labelled(one), budgetLeft);
   }
 
   /** How everything stands, as of now. */

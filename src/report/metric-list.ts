@@ -107,6 +107,11 @@ export function createFamilies(registry: Registry) {
       ['platform'],
       'Runs that the platform had dropped before they could be counted, as far as it tells.',
     ),
+    executionsGaps: counter(
+      'workflow_executions_gaps_total',
+      ['platform'],
+      'Times that the platform forgot, because it was started anew, what it had not told yet: how many runs those were cannot be known.',
+    ),
     reads: counter(
       'source_reads_total',
       ['sync', 'result'],

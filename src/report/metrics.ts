@@ -105,7 +105,8 @@ export class Metrics {
   }
 
   expectPlatform(platform: string): void {
-    this.#families.executionsLost.metric.inc(this.#families.executionsLost.touch({ platform }), 0);
+    const { executionsLost, executionsGaps } = this.#families;
+    for (const family of [executionsLost, executionsGaps]) family.metric.inc(family.touch({ platform }), 0);
     this.circuitOpen(platform, false);
   }
 
@@ -193,11 +194,27 @@ export class Metrics {
     }
   }
 
-  /** When counting of runs began on a platform (milliseconds since 1970), and how many were there already and left out. */
-  countedSince(platform: string, since: number, skipped: number): void {
-    const { countedSince, executionsSkipped } = this.#families;
+  /**
+   * When counting of runs began on a platform (milliseconds since 1970); how many more were there already and left out, were dropped
+   * unread, and how often it forgot nobody knows how many.
+   */
+  countedSince(
+    platform: string,
+    since: number,
+    {
+      skipped,
+      lost = 0,
+      gaps = 0,
+    }: { readonly skipped: number; readonly lost?: number | undefined; readonly gaps?: number | undefined },
+  ): void {
+    const { countedSince, executionsSkipped, executionsLost, executionsGaps } = this.#families;
     set(countedSince, { platform }, since / 1000);
-    executionsSkipped.metric.inc(executionsSkipped.touch({ platform }), skipped);
+    for (const [family, more] of [
+      [executionsSkipped, skipped],
+      [executionsLost, lost],
+      [executionsGaps, gaps],
+    ] as const)
+      family.metric.inc(family.touch({ platform }), more);
   }
 
   /** The success and error counts of a workflow exist together: a rate of errors needs both. */
@@ -205,12 +222,6 @@ export class Metrics {
     const { executions } = this.#families;
     for (const result of ['success', 'error'])
       executions.metric.inc(executions.touch({ platform, workflow, result }), 0);
-  }
-
-  /** Runs that ended and were dropped by the platform before they could be counted. */
-  executionsLost(platform: string, count: number): void {
-    const { executionsLost } = this.#families;
-    executionsLost.metric.inc(executionsLost.touch({ platform }), count);
   }
 
   /** One read of a source, in seconds. */

@@ -52,8 +52,11 @@ export class Reporter {
   readonly #parts: ReporterParts;
   /** Told what is news after each pass, until somebody else is. */
   onTold: (scope: Scope, events: readonly Telling[]) => void = () => undefined;
+  /** Told before another revision counts as live: what happened until now happened under the one before. */
+  onLive: (scope: Scope) => void = () => undefined;
   readonly #standing = new Map<string, Standing>();
   readonly #told = new Map<string, Told>();
+  readonly #live = new Map<string, string | undefined>();
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
@@ -67,6 +70,7 @@ export class Reporter {
     const before = this.standing(report);
     this.#standing.set(scopeId(report), statusAfter(before, report, owned));
     this.#tellWaiting(report, before);
+    this.#becomesLive(report);
     try {
       this.#tell(report);
       this.#parts.ledger.recordPass(recordOf(report));
@@ -86,6 +90,20 @@ export class Reporter {
     return redacted(status, this.#parts.redact);
   }
 
+  /**
+   * The revision that the platform stands as: the last one of which a pass applied anything or found all of it there, not one that a
+   * pass has only read. Undefined while there was none. After a start it is the last one of which history knows.
+   * @throws ReconcilerError when the ledger cannot be read
+   */
+  live(scope: Scope): string | undefined {
+    const id = scopeId(scope);
+    if (!this.#live.has(id)) {
+      const passes = this.#parts.ledger.history(scopeOf(scope));
+      this.#live.set(id, passes.find(({ result, changes }) => isLive(result, changes))?.revision);
+    }
+    return this.#live.get(id);
+  }
+
   ready(scope: Scope): Condition | undefined {
     return this.standing(scope).conditions.find(({ type }) => type === 'Ready');
   }
@@ -94,9 +112,23 @@ export class Reporter {
   forget(scope: Scope, whole: boolean): void {
     this.#standing.delete(scopeId(scope));
     this.#told.delete(scopeId(scope));
+    this.#live.delete(scopeId(scope));
     if (whole) this.#parts.metrics.forgetSync(scope.sync);
     else this.#parts.metrics.forgetSync(scope.sync, scope.platform);
     this.#parts.ledger.setCursor(toldCursor(scope), '{}');
+  }
+
+  #becomesLive(report: PassReport): void {
+    const { revision, result } = report;
+    const outcomes = report.outcomes.map(({ status }) => ({ outcome: status }));
+    if (revision === undefined || !isLive(result, outcomes)) return;
+    try {
+      if (revision === this.live(report)) return;
+      this.onLive(scopeOf(report));
+    } catch (error) {
+      this.#parts.log.error('service levels not judged before a revision', { ...scopeOf(report), revision, error });
+    }
+    this.#live.set(scopeId(report), revision);
   }
 
   /** Objects that the Sync owns now; undefined when the ledger cannot be read. */
@@ -200,4 +232,8 @@ function scopeId({ sync, platform }: Scope): string {
 
 function toldCursor({ sync, platform }: Scope): string {
   return `told/${sync}/${platform}`;
+}
+
+function isLive(result: string, changes: readonly { readonly outcome: string }[]): boolean {
+  return result === 'in-sync' || changes.some(({ outcome }) => outcome === 'applied');
 }

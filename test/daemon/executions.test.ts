@@ -172,6 +172,58 @@ describe('runs of workflows', () => {
     expect(said.filter((line) => line.includes('executions lost'))).to.have.length(1);
   });
 
+  it('that were lost or forgotten are told also by the process that follows, and a restart of it adds none', async () => {
+    begun();
+    platform.pages = [
+      { executions: [run('9')], cursor: 'c9', lost: 7 },
+      { executions: [run('1')], cursor: 'd1', gap: true },
+    ];
+    const expected = () => ['prod'];
+    const told = async () => [
+      await sample('plumbline_workflow_executions_lost_total'),
+      await sample('plumbline_workflow_executions_gaps_total'),
+    ];
+    metrics.expectPlatform('prod');
+    const one = poller({ expected });
+    one.restore();
+    expect(await told()).to.deep.equal([0, 0]);
+    await one.poll();
+    expect(await told()).to.deep.equal([7, 0]);
+    await one.poll();
+    expect(await told()).to.deep.equal([7, 1]);
+    expect(said.filter((line) => line.includes('executions forgotten'))).to.have.lengthOf(1);
+    metrics = new Metrics({ version: '1' });
+    metrics.expectPlatform('prod');
+    const next = poller({ expected });
+    next.restore();
+    expect(await told(), 'before anything was polled').to.deep.equal([7, 1]);
+    platform.pages = [{ executions: [], cursor: 'd1', lost: 2 }];
+    await next.poll();
+    expect(await told()).to.deep.equal([9, 1]);
+    expect(await counted('success'), 'and are no runs that were counted').to.equal(2);
+  });
+
+  it('of a platform that left and came back go on where they stood', async () => {
+    begun();
+    platform.pages = [
+      { executions: [], cursor: 'c1', lost: 7 },
+      { executions: [], cursor: 'c1' },
+    ];
+    let names = ['prod'];
+    const one = poller({
+      expected: () => names,
+      connected: async () => new Map(names.map((name) => [name, platform])),
+    });
+    await one.poll();
+    names = [];
+    metrics.forgetPlatform('prod');
+    await one.poll();
+    names = ['prod'];
+    metrics.expectPlatform('prod');
+    await one.poll();
+    expect(await sample('plumbline_workflow_executions_lost_total')).to.equal(7);
+  });
+
   it('that cannot be read are said once and read later from the same place; other platforms are counted meanwhile', async () => {
     begun();
     platform.pages = [{ executions: [run('1')], cursor: 'c1' }];

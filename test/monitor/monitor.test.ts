@@ -219,6 +219,62 @@ describe('the monitor', () => {
     expect(status(monitor, 'successRate')).to.deep.include({ state: 'no-data' }).and.not.have.property('revision');
   });
 
+  it('tells of the commit under which it turned bad, also where the next one comes before it is looked at', () => {
+    promise('orders', { objectives: { successRate: '> 90%' } });
+    promise('others', { objectives: { successRate: '> 90%' }, objects: ['b'] });
+    const monitor = monitorWith();
+    for (let index = 0; index < 20; index++) {
+      monitor.take(run(false));
+      monitor.take(run(false, { object: 'b' }));
+    }
+    // The mend is about to be live; what has failed was not written down yet.
+    monitor.judgeOf('stranger', 'prod');
+    expect(ledger.tallies.verdicts().size, 'of another Sync').to.equal(0);
+    monitor.judgeOf('orders', 'elsewhere');
+    expect(ledger.tallies.verdicts().size, 'on another platform').to.equal(0);
+    monitor.judgeOf('orders', 'prod');
+    revision = 'r2';
+    now += HOUR / 60;
+    monitor.judge();
+    const told = statusesOf(monitor.standings()).map(({ serviceLevel, state, revision: commit }) => [
+      serviceLevel,
+      state,
+      commit,
+    ]);
+    expect(told).to.deep.equal([
+      ['orders', 'missed', 'r1'],
+      ['others', 'missed', 'r1'],
+    ]);
+  });
+
+  it('counts nothing for a series that follows one which has gone before it was written down', () => {
+    promise('orders', { objectives: { successRate: '> 99%' } });
+    const monitor = monitorWith();
+    monitor.take(run(false));
+    ledger.serviceLevels.remove('orders', ledger.serviceLevels.get('orders')?.version ?? '');
+    monitor.refresh();
+    promise('stock', { objectives: { successRate: '> 99%' }, objects: ['b'] });
+    monitor.refresh();
+    monitor.flush();
+    expect(ledger.tallies.all().map(({ level: name, bad }) => [name, bad])).to.deep.equal([['stock', 0]]);
+  });
+
+  it('measures an age from the last good one on, and from when counting began where there was none', () => {
+    promise('orders', { objectives: { freshness: '< 1h' } });
+    const monitor = monitorWith();
+    monitor.refresh();
+    now += HOUR / 2;
+    expect(status(monitor, 'freshness')).to.deep.include({ now: 1800, state: 'met' });
+    takeAll(monitor, [run(true)]);
+    now += HOUR - 1000;
+    takeAll(monitor, [run(false)]);
+    expect(status(monitor, 'freshness')).to.deep.include({ now: 3599, state: 'met' });
+    now += 1000;
+    expect(status(monitor, 'freshness')).to.deep.include({ now: 3600, state: 'missed' });
+    now -= 3 * HOUR;
+    expect(status(monitor, 'freshness'), 'by a clock that was set back').to.deep.include({ now: 0, state: 'met' });
+  });
+
   it('says nothing of too little traffic', () => {
     promise('orders', { objectives: { successRate: '> 99%' } });
     const monitor = monitorWith();

@@ -63,9 +63,11 @@ export class Prometheus implements AsyncDisposable {
     this.#bench = bench;
   }
 
-  /** Starts one on a free port with this configuration and these rules. @throws with what it printed when it does not get ready. */
-  static async start(configuration: string, rules: string): Promise<Prometheus> {
-    const bench = new Bench();
+  /**
+   * Starts one on a free port with this configuration and these rules, in a folder that may have samples already and that goes with it.
+   * @throws with what it printed when it does not get ready.
+   */
+  static async start(configuration: string, rules: string, bench = new Bench()): Promise<Prometheus> {
     bench.write('rules.yaml', rules);
     const config = bench.write('prometheus.yaml', `${configuration}\nrule_files: [${join(bench.dir, 'rules.yaml')}]\n`);
     const port = 20_000 + Math.floor(Math.random() * 20_000);
@@ -75,6 +77,7 @@ export class Prometheus implements AsyncDisposable {
       [
         `--config.file=${config}`,
         `--storage.tsdb.path=${join(bench.dir, 'data')}`,
+        '--storage.tsdb.retention.time=100d',
         `--web.listen-address=127.0.0.1:${port}`,
         '--log.level=warn',
       ],

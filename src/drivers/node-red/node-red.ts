@@ -193,7 +193,8 @@ export class NodeRedDriver implements Driver {
     // What was dropped before anybody asked for the first time is nobody's loss.
     const lost = (cursor ?? '') === '' ? 0 : page.lost;
     const more = page.executions.length >= PAGE;
-    return { executions: page.executions.map(executionOf), cursor: page.next, lost, more };
+    const executions = page.executions.map(executionOf);
+    return { executions, cursor: page.next, lost, more, ...(page.restarted ? { gap: true } : {}) };
   }
 
   async execution(id: string, signal: AbortSignal): Promise<Execution | undefined> {
