@@ -58,8 +58,8 @@ export function broken(
   bad: number,
   total: number,
 ): boolean {
-  // Whole numbers first: 1 of 100 must be exactly 1 %.
-  const excess = round(bad - budget * total);
+  // Rounded before it is subtracted: 0.07 times 100 is 7.000000000000001, and 7 of 100 must be exactly 7 %.
+  const excess = bad - round(budget * total);
   return target.operator.endsWith('=') ? excess > 0 : excess >= 0;
 }
 

@@ -107,7 +107,11 @@ describe('An objective', () => {
       expect(broken(lenient, thousands + 1, total)).to.equal(true);
     }
     // 0.07 times 100 is 7.000000000000001 to a computer.
-    expect(broken(objective('successRate', '> 93%'), 7, 100)).to.equal(true);
+    for (const percent of [7, 14, 28, 29, 55, 56, 57, 58])
+      expect(
+        ['<', '<='].map((operator) => broken(objective('errorRate', `${operator} ${percent}%`), percent, 100)),
+        `${percent}`,
+      ).to.deep.equal([true, false]);
     const rates = [objective('errorRate', '< 10%'), objective('errorRate', '<= 10%')];
     expect(rates.map((one) => broken(one, 10, 100))).to.deep.equal([true, false]);
   });
