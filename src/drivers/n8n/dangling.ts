@@ -73,8 +73,8 @@ export function locatorLack({ target, node, name, id }: Locator, count: number):
 }
 
 function danglingLocator(locator: Locator, { catalogue, owner, coming }: Reachable): Lack | undefined {
-  const { target, node, name, id } = locator;
-  if (catalogue.blindFor(target) !== undefined) return undefined;
+  const { target, node, name, id, idle } = locator;
+  if (idle === true || catalogue.blindFor(target) !== undefined) return undefined;
   if (name === undefined) {
     // A missing error workflow keeps nothing from running.
     const leads = node === undefined || id === undefined || catalogue.nameOf(target, id) !== undefined;

@@ -14,6 +14,8 @@ export interface Locator {
   readonly id?: string;
   /** On a platform: it leads nowhere although something there is called so. */
   readonly unresolved?: true;
+  /** The node is disabled: n8n publishes and runs the workflow wherever this leads. */
+  readonly idle?: true;
 }
 
 /** What becomes of each reference: by name in git, by id on a platform. */
@@ -97,7 +99,7 @@ function rewriteNode(node: JsonObject, rewriting: Rewriting): JsonObject {
   const value = parameters[place.parameter];
   const locator = locatorIn(value, place.target, textOf(node['name']) ?? '');
   if (locator === undefined) return changed;
-  const rewritten = rewriting.locator(locator);
+  const rewritten = rewriting.locator(node['disabled'] === true ? { ...locator, idle: true } : locator);
   const next = isObject(value) ? asResource(value, rewritten) : asText(rewritten);
   return { ...changed, parameters: { ...parameters, [place.parameter]: next } };
 }

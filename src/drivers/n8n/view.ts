@@ -147,11 +147,11 @@ function credentialName(
 }
 
 function locatorName(locator: Locator, { note, catalogue, lacks }: Reading): Locator {
-  const { target, id, name: written, node } = locator;
+  const { target, id, name: written, node, idle } = locator;
   const present = id === undefined ? undefined : catalogue.nameOf(target, id);
   const bare = id !== undefined && (written === undefined || note?.given.bare.includes(id) === true);
   // A missing error workflow that git names by an id keeps nothing from running.
-  const matters = catalogue.blindFor(target) === undefined && !(bare && node === undefined);
+  const matters = idle !== true && catalogue.blindFor(target) === undefined && !(bare && node === undefined);
   const count = bare || written === undefined ? 0 : catalogue.find(target, written, note?.marker?.owner).length;
   if (present === undefined && count !== 1 && matters)
     lacks.set(`${target}\n${written ?? id ?? ''}`, locatorLack(bare ? without_(locator, 'name') : locator, count));

@@ -44,7 +44,8 @@ function workflow(id: string, name: string, owner?: string): RawWorkflow {
 
 const asks = (name: string, more: JsonObject = {}): JsonObject =>
   node('Ask', 'httpRequest', {}, { credentials: { httpHeaderAuth: { name } }, ...more });
-const calls = (workflowId: JsonObject | string): JsonObject => node('Then', 'executeWorkflow', { workflowId });
+const calls = (workflowId: JsonObject | string, more: JsonObject = {}): JsonObject =>
+  node('Then', 'executeWorkflow', { workflowId }, more);
 const byName = (cachedResultName: string): JsonObject => ({ __rl: true, mode: 'list', value: '', cachedResultName });
 const header = (id: string, name = 'CRM') => ({ id, name, type: 'httpHeaderAuth' });
 
@@ -74,6 +75,7 @@ describe('What a workflow of n8n refers to and does not find', () => {
     expect(lacks([asks('CRM')], catalogueOf({}), { coming: ['Integration/other/CRM'] })).to.have.length(1);
     expect(lacks([asks('CRM', { disabled: true })], catalogueOf({}))).to.deep.equal([]);
     expect(lacks([calls(byName('Notify'))], catalogueOf({}), { coming: ['Workflow/Notify'] })).to.deep.equal([]);
+    expect(lacks([calls(byName('Notify'), { disabled: true })], catalogueOf({}))).to.deep.equal([]);
   });
 
   it('stays ambiguous when the plan brings nothing but two are there already', () => {

@@ -164,6 +164,17 @@ export function describeReferences({ server, client }: Ground): void {
     expect(await client().titles('Workflow')).to.deep.equal([]);
   });
 
+  it('what a disabled node names keeps nothing from running, there or not, as n8n itself sees it', async () => {
+    const idle = { ...calls('Then', 'Nobody'), disabled: true };
+    desk.write('order.json', flow([webhook('order'), idle]));
+    desk.write('order.yaml', manifest('Workflow', 'order', { active: true, definitionFrom: { file: 'order.json' } }));
+    expect(troubles(await desk.pass())).to.deep.equal([]);
+    const [order] = await client().list('workflows');
+    expect(order?.['active']).to.equal(true);
+    const quiet = await desk.pass();
+    expect([changesIn(quiet), suppliesIn(quiet), quiet.plan?.withheld]).to.deep.equal([[], [], []]);
+  });
+
   it('a credential that something running uses is not deleted under it', async () => {
     desk.env['ORDERS_KEY'] = 'secret-1';
     const secrets = { value: { valueFrom: { env: 'ORDERS_KEY' } } };
