@@ -58,7 +58,7 @@ export async function tellSyncs(
   const { bold, dim } = context.colours;
   try {
     const operations = remoteOperations(stateDir);
-    context.print(`${bold('Two Integrations, by code of their own')} ${dim('plumbline integrations')}`);
+    context.print(`${bold('Two Integrations, by code of their own,')} ${dim('as plumbline integrations tells')}`);
     const { result, commit } = await operations.run({ integration: 'crm-sync' });
     const { people, customers } = services.numbers;
     context.print(
