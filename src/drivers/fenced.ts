@@ -1,14 +1,18 @@
-import { DecoratorHandler } from 'undici';
+import { Agent, DecoratorHandler } from 'undici';
 import type { Dispatcher } from 'undici';
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { Fence } from './driver.ts';
 
 /**
- * Asks the fence at the last moment before a request's first byte: the connection stands, nothing was written to it yet. Between
- * the call of the client and this moment lies all that takes time, a connection to be made among it.
+ * Connections to a platform, whose requests ask the fence at the last moment before their first byte: the connection stands, and nothing
+ * was written to it yet. Between the call of the client and this moment lies all that takes time, a connection to be made among it; between
+ * this moment and the first byte lies no turn of the event loop. Hence bodies must be text or bytes (a stream is written in a later turn),
+ * and HTTP/2 is left out (its requests are written in a later turn, and wait for others of their connection).
  */
-export function fenced(fence: Fence): Dispatcher.DispatcherComposeInterceptor {
-  return (dispatch) => (options, handler) => dispatch(options, new FencedHandler(handler, fence));
+export function agentBehind(fence: Fence | undefined, options: Agent.Options = {}): Dispatcher {
+  const agent = new Agent({ ...options, allowH2: false });
+  if (fence === undefined) return agent;
+  return agent.compose((dispatch) => (wanted, handler) => dispatch(wanted, new FencedHandler(handler, fence)));
 }
 
 class FencedHandler extends DecoratorHandler {

@@ -1,11 +1,13 @@
 import PQueue from 'p-queue';
-import { Agent, type Dispatcher, type FormData, request } from 'undici';
+import { type Dispatcher, type FormData, request } from 'undici';
 import { ReconcilerError, messageOf } from '../errors.ts';
 import type { JsonValue } from '../manifest/manifest.ts';
 import { Circuit, type CircuitTimes } from './circuit.ts';
 import type { CircuitState, Fence, Limits, RequestObserver } from './driver.ts';
-import { fenced } from './fenced.ts';
+import { agentBehind } from './fenced.ts';
 import { failureOf, refusalOf, retryAfterOf } from './http-errors.ts';
+import { encodedForm } from './form.ts';
+import type { EncodedForm } from './form.ts';
 
 /** Bytes of one answer that are read; more is an error, not memory. */
 const BODY_LIMIT = 256 * 1024 * 1024;
@@ -22,7 +24,7 @@ export interface HttpOptions {
   readonly onCircuit?: (state: CircuitState) => void;
   readonly bodyLimit?: number;
   readonly circuit?: CircuitTimes;
-  /** Asked before every request, and once more when its connection stands. */
+  /** Asked before every request, and once more when its connection stands, before the first byte. */
   readonly fence?: Fence;
 }
 
@@ -63,7 +65,6 @@ export interface HttpAnswer {
 export class HttpClient {
   readonly #options: HttpOptions;
   readonly #base: URL;
-  readonly #agent: Agent;
   readonly #dispatcher: Dispatcher;
   readonly #queue: PQueue;
   readonly #circuit: Circuit;
@@ -72,11 +73,10 @@ export class HttpClient {
     const { limits } = options;
     this.#options = options;
     this.#base = baseOf(options);
-    this.#agent = new Agent({
+    this.#dispatcher = agentBehind(options.fence, {
       connections: limits.concurrency,
       connect: { timeout: Math.min(limits.timeout, 10_000) },
     });
-    this.#dispatcher = options.fence === undefined ? this.#agent : this.#agent.compose(fenced(options.fence));
     const burst = Math.max(1, limits.concurrency);
     this.#queue = new PQueue({
       concurrency: burst,
@@ -110,7 +110,7 @@ export class HttpClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#queue.clear();
-    await this.#agent.destroy();
+    await this.#dispatcher.destroy();
   }
 
   /** Waits and returns undefined when the request may be sent again; throws what is final. */
@@ -142,12 +142,14 @@ export class HttpClient {
         code,
         seconds: (performance.now() - start) / 1000,
       });
+    const form = wanted.form && (await encodedForm(wanted.form));
     wanted.signal.throwIfAborted();
     const timeout = AbortSignal.timeout(Math.min(limits.timeout, this.#options.fence?.permit() ?? limits.timeout));
     let response: Dispatcher.ResponseData<unknown>;
     let text: string;
     try {
-      response = await request(this.#urlOf(wanted), this.#optionsOf(wanted, AbortSignal.any([wanted.signal, timeout])));
+      const options = this.#optionsOf(wanted, form, AbortSignal.any([wanted.signal, timeout]));
+      response = await request(this.#urlOf(wanted), options);
       text = await this.#read(response, wanted);
     } catch (error) {
       report('error');
@@ -216,9 +218,10 @@ export class HttpClient {
     return url;
   }
 
-  #optionsOf(wanted: HttpRequest, signal: AbortSignal): Parameters<typeof request>[1] {
+  #optionsOf(wanted: HttpRequest, form: EncodedForm | undefined, signal: AbortSignal): Parameters<typeof request>[1] {
     const json = wanted.text ?? (wanted.body === undefined ? undefined : JSON.stringify(wanted.body));
-    const body = wanted.form ?? json;
+    const body = form?.bytes ?? json;
+    const type = form?.type ?? (json === undefined ? undefined : 'application/json');
     const { timeout } = this.#options.limits;
     return {
       method: wanted.method,
@@ -229,7 +232,7 @@ export class HttpClient {
       headers: {
         accept: 'application/json',
         'user-agent': 'plumbline',
-        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(type === undefined ? {} : { 'content-type': type }),
         ...wanted.headers,
       },
       ...(body === undefined ? {} : { body }),

@@ -165,7 +165,8 @@ export class DirectusDriver implements Driver {
   }
 
   events(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable {
-    return listen({ url: this.#connection.url, token: (stop) => this.#login.token(stop), onEvent }, signal);
+    const { url, fence } = this.#connection;
+    return listen({ url, fence, token: (stop) => this.#login.token(stop), onEvent }, signal);
   }
 
   toManifest(object: RemoteObject): ReturnType<typeof exported> {

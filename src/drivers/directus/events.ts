@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JsonObject, JsonValue } from '../../manifest/manifest.ts';
-import type { PlatformEvent } from '../driver.ts';
+import type { Fence, PlatformEvent } from '../driver.ts';
+import { openSocket } from '../socket.ts';
 import { isObject, objectsOf, textOf } from './json.ts';
 
 /** First and longest pause before connecting again, milliseconds. */
@@ -18,6 +19,7 @@ export interface EventOptions {
   readonly url: string;
   /** Reads the token anew for each connection; a server that is down makes it reject. */
   readonly token: (signal: AbortSignal) => Promise<string | undefined>;
+  readonly fence: Fence | undefined;
   readonly onEvent: (event: PlatformEvent) => void;
 }
 
@@ -33,7 +35,7 @@ export function listen(options: EventOptions, signal: AbortSignal): AsyncDisposa
   let connections = 0;
   const connection = async (): Promise<void> => {
     const token = await options.token(stopped);
-    await converse({ url: options.url, token }, stopped, (message, say) => {
+    await converse({ url: options.url, token, fence: options.fence }, stopped, (message, say) => {
       const { type } = message;
       if (type === 'ping') say({ type: 'pong' });
       if (type === 'auth' && message['status'] === 'ok') say(subscription());
@@ -61,14 +63,11 @@ export function listen(options: EventOptions, signal: AbortSignal): AsyncDisposa
 
 /** One connection, until it ends: authenticates first, then hands over what the server says. */
 async function converse(
-  to: { readonly url: string; readonly token: string | undefined },
+  to: { readonly url: string; readonly token: string | undefined; readonly fence: Fence | undefined },
   stopped: AbortSignal,
   hear: (message: JsonObject, say: (message: JsonObject) => void) => void,
 ): Promise<void> {
-  const address = new URL(to.url);
-  address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
-  address.pathname = `${address.pathname.replace(/\/$/, '')}/websocket`;
-  const socket = new WebSocket(address);
+  const socket = openSocket(to.url, '/websocket', to.fence);
   const say = (message: JsonObject): void => socket.send(JSON.stringify(message));
   await new Promise<void>((resolve) => {
     const end = (): void => {
@@ -79,7 +78,7 @@ async function converse(
     socket.addEventListener('open', () => say({ type: 'auth', access_token: to.token ?? '' }));
     socket.addEventListener('close', end);
     socket.addEventListener('error', end);
-    socket.addEventListener('message', ({ data }) => {
+    socket.addEventListener('message', ({ data }: { readonly data: unknown }) => {
       const message = parse(data);
       // Refused credentials do not get better by asking again at once: the pause grows.
       if (message?.['type'] === 'auth' && message['status'] === 'error') end();

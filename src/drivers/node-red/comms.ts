@@ -1,6 +1,7 @@
-import { WebSocket } from 'undici';
 import { z } from 'zod';
 import type { JsonValue } from '../../manifest/manifest.ts';
+import type { Fence } from '../driver.ts';
+import { openSocket } from '../socket.ts';
 import { isObject } from './raw.ts';
 
 const messagesSchema = z.array(z.object({ topic: z.string(), data: z.json() }));
@@ -15,6 +16,7 @@ export interface CommsOptions {
   /** Base URL of the admin API. */
   readonly url: string;
   readonly token: string | undefined;
+  readonly fence: Fence | undefined;
   readonly onNotice: (notice: Notice) => void;
   /** Called once, when the connection ends or never came to be. */
   readonly onClose: () => void;
@@ -25,11 +27,7 @@ export interface CommsOptions {
  * the state of the runtime, which no other route tells.
  */
 export function openComms(options: CommsOptions): Disposable {
-  const url = new URL(`${options.url.replace(/\/$/, '')}/comms`);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  url.username = '';
-  url.password = '';
-  const socket = new WebSocket(url);
+  const socket = openSocket(options.url, '/comms', options.fence);
   let ended = false;
   const end = (): void => {
     if (ended) return;

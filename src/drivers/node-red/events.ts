@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { PlatformEvent } from '../driver.ts';
+import type { Fence, PlatformEvent } from '../driver.ts';
 import { openComms } from './comms.ts';
 
 /** First and longest pause before connecting again, milliseconds. */
@@ -9,6 +9,7 @@ export interface EventOptions {
   readonly url: string;
   /** Reads the token anew for each connection; a server that is down makes it reject. */
   readonly token: (signal: AbortSignal) => Promise<string | undefined>;
+  readonly fence: Fence | undefined;
   readonly onEvent: (event: PlatformEvent) => void;
 }
 
@@ -34,6 +35,7 @@ export function listen(options: EventOptions, signal: AbortSignal): AsyncDisposa
       const comms = openComms({
         url: options.url,
         token,
+        fence: options.fence,
         onNotice: ({ topic, data }) => {
           if (
             topic === 'notification/runtime-deploy' &&

@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { ReconcilerError } from '../../errors.ts';
+import { ReconcilerError, asReconcilerError } from '../../errors.ts';
 import type { JsonValue } from '../../manifest/manifest.ts';
 import type { Fence, RequestObserver } from '../driver.ts';
 
@@ -54,27 +54,34 @@ export class FlowCaller implements Disposable {
   /**
    * @returns the answer, or `waiting` when there was none in time: the request goes on until its timeout, and what it
    * brings is dropped.
-   * @throws ReconcilerError `platform-unreachable` or `too-many-requests` (surely not sent), `outcome-unknown`.
+   * @throws ReconcilerError `platform-unreachable`, `too-many-requests` or `not-holder` (surely not sent), `outcome-unknown`.
    */
   async send(call: FlowCall, signal: AbortSignal): Promise<FlowAnswer | 'waiting'> {
     if (signal.aborted) throw stopped(call);
-    this.#fence?.permit();
+    const timeout = Math.min(this.#timeout, this.#fence?.permit() ?? this.#timeout);
     if (this.#open.size >= MOST_UNANSWERED) throw tooMany(call);
     const { promise, resolve, reject } = Promise.withResolvers<FlowAnswer | 'waiting'>();
     const outgoing = this.#start(call);
     let connected = false;
     outgoing.once('socket', (socket) =>
       socket.once(call.url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
-        connected = true;
         clearTimeout(connecting);
+        try {
+          this.#fence?.permit();
+        } catch (error) {
+          outgoing.destroy(asReconcilerError(error));
+          return;
+        }
+        connected = true;
+        outgoing.end(call.text);
       }),
     );
     const late = (): void => {
       if (outgoing.writableFinished) resolve('waiting');
       outgoing.destroy(new Error('no answer in time'));
     };
-    const connecting = setTimeout(late, Math.min(CONNECT_TIMEOUT, this.#timeout));
-    const timers = [connecting, setTimeout(late, this.#timeout)];
+    const connecting = setTimeout(late, Math.min(CONNECT_TIMEOUT, timeout));
+    const timers = [connecting, setTimeout(late, timeout)];
     outgoing.once('finish', () => timers.push(setTimeout(() => resolve('waiting'), ANSWER_WAIT)));
     let answered = false;
     outgoing.once('response', (response) => {
@@ -93,6 +100,7 @@ export class FlowCaller implements Disposable {
       return await promise;
     } catch (error) {
       if (connected) throw unknown(call, error);
+      if (error instanceof ReconcilerError) throw error;
       throw signal.aborted ? stopped(call, error) : unreachable(call, error);
     } finally {
       signal.removeEventListener('abort', stop);
@@ -104,7 +112,7 @@ export class FlowCaller implements Disposable {
     for (const outgoing of this.#open) outgoing.destroy();
   }
 
-  /** Begins to send it; counted, and told to the observer, until its connection is closed. */
+  /** Connects; counted, and told to the observer, until its connection is closed. What is sent waits until it stands: the fence is asked then. */
   #start({ method, url, text, headers }: FlowCall): ClientRequest {
     const start = performance.now();
     const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -119,7 +127,6 @@ export class FlowCaller implements Disposable {
       this.#onRequest({ method, route: '/:endpoint', code, seconds: (performance.now() - start) / 1000 });
     });
     this.#open.add(outgoing);
-    outgoing.end(text);
     return outgoing;
   }
 }

@@ -89,7 +89,7 @@ export class NodeRedDriver implements Driver {
     this.#trigger = new Trigger({ url, client: this.#client, runs: this.#runs, calls: this.#calls, hello });
     this.#writer = new Writer({
       client: this.#client,
-      watch: async (signal) => new RuntimeWatch(url, await this.#login.token(signal)),
+      watch: async (signal) => new RuntimeWatch(url, await this.#login.token(signal), fence),
       patience: limits.timeout,
     });
   }
@@ -206,7 +206,8 @@ export class NodeRedDriver implements Driver {
   }
 
   events(onEvent: (event: PlatformEvent) => void, signal: AbortSignal): AsyncDisposable {
-    return listen({ url: this.#connection.url, token: (stop) => this.#login.token(stop), onEvent }, signal);
+    const { url, fence } = this.#connection;
+    return listen({ url, fence, token: (stop) => this.#login.token(stop), onEvent }, signal);
   }
 
   toManifest(object: RemoteObject): ReturnType<typeof exported> {

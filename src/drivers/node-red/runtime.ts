@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Fence } from '../driver.ts';
 import { isObject, textOf } from './raw.ts';
 import { type Notice, openComms } from './comms.ts';
 
@@ -23,10 +24,11 @@ export class RuntimeWatch implements Disposable {
   #deploys: string[] = [];
   #closed = false;
 
-  constructor(url: string, token: string | undefined) {
+  constructor(url: string, token: string | undefined, fence?: Fence) {
     this.#comms = openComms({
       url,
       token,
+      fence,
       onNotice: (notice) => this.#note(notice),
       onClose: () => {
         this.#closed = true;
