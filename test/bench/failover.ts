@@ -75,6 +75,7 @@ function summary(
     late: sum(({ late }) => late),
     fenced: sum(({ fenced }) => fenced),
     begunAfter: sum(({ begunAfter }) => begunAfter),
+    untold: sum(({ untold }) => untold),
     load: loadavg()[0],
   };
 }

@@ -39,6 +39,7 @@ describe('replicas that share a platform, killed, stopped and cut off', function
         expect(round.overlapping, `${strike}: writes at once`).to.equal(0);
         // What was on its way when its sender was stopped, which is no more than it sends at once, cannot be called back.
         expect(round.late, `${strike}: late writes`).to.be.at.most(2);
+        expect(round.untold, `${strike}: requests that their senders did not tell of`).to.equal(0);
         expect(round.begunAfter, `${strike}: requests that began after the Lease had expired`).to.equal(0);
         if (!terrain.mint) expect(round.late, `${strike}: late writes that Node-RED took`).to.equal(0);
       }

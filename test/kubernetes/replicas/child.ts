@@ -9,6 +9,8 @@ import type { DriverDefinition } from '../../../src/drivers/driver.ts';
 import { driverNamed } from '../../../src/drivers/index.ts';
 import { MintDriver } from '../../drivers/mint/driver.ts';
 import { CIRCUIT } from '../../drivers/mint/harness.ts';
+import { witnessRequests } from './witness.ts';
+import type { Begun } from './witness.ts';
 
 export interface ReplicaOrder {
   readonly configPath: string;
@@ -19,6 +21,8 @@ export interface ReplicaOrder {
   readonly cluster?: ClusterSettings;
   /** The tests' own platform behind whatever the configuration says. */
   readonly mint: boolean;
+  /** Where its requests to platforms go, to be told of: nowhere when absent. */
+  readonly ways?: readonly string[];
   /** Ways to platforms, by their origins. */
   readonly reroute?: Readonly<Record<string, string>>;
 }
@@ -28,6 +32,11 @@ export interface ReplicaTold {
   readonly identity: string;
   readonly url: string;
   readonly hooksUrl: string;
+}
+
+/** What it tells then, again and again. */
+export interface ReplicaSaid {
+  readonly begun: Begun;
 }
 
 /** Mint, which takes the nodes of a Node-RED flow for steps: manifests of workflows are checked by a format that Plumbline brings along. */
@@ -48,7 +57,8 @@ function onTheWay(driver: DriverDefinition, ways: Readonly<Record<string, string
 }
 
 const [order] = (await once(process, 'message')) as [ReplicaOrder];
-const { mint, reroute = {}, ...options } = order;
+const { mint, ways = [], reroute = {}, ...options } = order;
+witnessRequests(ways, (begun) => process.connected && process.send?.({ begun } satisfies ReplicaSaid));
 process.exitCode = await runUntilStopped(async () => {
   const daemon = await startDaemon({
     ...options,

@@ -10,9 +10,10 @@ import { LeaseStore } from '../../../src/kube/lease-store.ts';
 import type { LeaseRecord } from '../../../src/kube/lease.ts';
 import { Place, until } from '../../daemon/fixture.ts';
 import type { Cluster } from '../cluster.ts';
-import type { ReplicaOrder, ReplicaTold } from './child.ts';
+import type { ReplicaOrder, ReplicaSaid, ReplicaTold } from './child.ts';
 import { Recorder, Wire } from './wires.ts';
-import type { PlatformWrite, Traffic } from './wires.ts';
+import type { PlatformWrite } from './wires.ts';
+import type { Begun } from './witness.ts';
 
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 const NAMESPACE = 'default';
@@ -46,6 +47,10 @@ export class Replica implements AsyncDisposable {
   readonly #nodeFlags: readonly string[];
   #child: ChildProcess | undefined;
   #told: ReplicaTold | undefined;
+  /** Requests to platforms, as it told of them itself. */
+  readonly begun: Begun[] = [];
+  /** Those of its former lives, and what had arrived of them. */
+  #past = { begun: 0, arrived: 0 };
 
   constructor(
     index: number,
@@ -92,7 +97,17 @@ export class Replica implements AsyncDisposable {
     return readFileSync(this.#logFile, 'utf8');
   }
 
+  /** Requests that arrived at platforms and of which it has not told; those that are on their way make it less. */
+  get untold(): number {
+    return this.#arrived - this.#past.arrived - (this.begun.length - this.#past.begun);
+  }
+
+  get #arrived(): number {
+    return this.recorders.reduce((sum, { requests }) => sum + requests, 0);
+  }
+
   async start(): Promise<void> {
+    this.#past = { begun: this.begun.length, arrived: this.#arrived };
     const child = fork(CHILD, {
       execArgv: ['--disable-warning=ExperimentalWarning', ...this.#nodeFlags],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -105,8 +120,12 @@ export class Replica implements AsyncDisposable {
       throw new Error(`replica ${this.index} ended:\n${this.log.slice(-3_000)}`);
     });
     ended.catch(() => undefined);
-    const [told] = (await Promise.race([once(child, 'message'), ended])) as [ReplicaTold];
-    this.#told = told;
+    const running = Promise.withResolvers<ReplicaTold>();
+    child.on('message', (said: ReplicaTold | ReplicaSaid) => {
+      if ('begun' in said) this.begun.push(said.begun);
+      else running.resolve(said);
+    });
+    this.#told = await Promise.race([running.promise, ended]);
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -133,7 +152,7 @@ export class Replica implements AsyncDisposable {
 }
 
 interface FleetParts {
-  readonly traffic: Traffic;
+  readonly writes: PlatformWrite[];
   readonly client: KubeClient;
   readonly namespace: string;
 }
@@ -142,15 +161,16 @@ interface FleetParts {
 export class Fleet implements AsyncDisposable {
   readonly place: Place;
   readonly replicas: readonly Replica[];
-  readonly traffic: Traffic;
+  /** Writes to platforms, in the order of their answers. */
+  readonly writes: readonly PlatformWrite[];
   readonly leases: LeaseStore;
   readonly #client: KubeClient;
 
   private constructor(place: Place, replicas: readonly Replica[], made: FleetParts) {
-    const { traffic, client, namespace } = made;
+    const { writes, client, namespace } = made;
     this.place = place;
     this.replicas = replicas;
-    this.traffic = traffic;
+    this.writes = writes;
     this.#client = client;
     this.leases = new LeaseStore(client, { namespace, installation: 'fleet' });
   }
@@ -162,18 +182,14 @@ export class Fleet implements AsyncDisposable {
     mkdirSync(keysDir);
     writeFileSync(join(keysDir, 'hash.key'), randomBytes(32), { mode: 0o600 });
     writeFileSync(join(keysDir, 'token'), `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
-    const traffic: Traffic = { writes: [], begun: [] };
+    const writes: PlatformWrite[] = [];
     const replicas: Replica[] = [];
     for (let index = 0; index < terms.replicas; index++) {
       const credentials = typeof account === 'string' ? readFileSync(account, 'utf8') : await account();
-      replicas.push(await makeReplica(index, { cluster, terms, place, keysDir, traffic, credentials }));
+      replicas.push(await makeReplica(index, { cluster, terms, place, keysDir, writes, credentials }));
     }
     const client = await KubeClient.open({ kubeconfig: cluster.kubeconfig, environment: {}, version: 'tests' });
-    return new Fleet(place, replicas, { traffic, client, namespace: terms.home ?? NAMESPACE });
-  }
-
-  get writes(): readonly PlatformWrite[] {
-    return this.traffic.writes;
+    return new Fleet(place, replicas, { writes, client, namespace: terms.home ?? NAMESPACE });
   }
 
   async shards(): Promise<readonly LeaseRecord[]> {
@@ -216,16 +232,14 @@ async function makeReplica(
     readonly terms: FleetTerms;
     readonly place: Place;
     readonly keysDir: string;
-    readonly traffic: Traffic;
+    readonly writes: PlatformWrite[];
     /** Text of its kubeconfig. */
     readonly credentials: string;
   },
 ): Promise<Replica> {
-  const { cluster, terms, place, keysDir, traffic, credentials } = parts;
+  const { cluster, terms, place, keysDir, writes, credentials } = parts;
   const wire = await Wire.to(cluster.url);
-  const recorders = await Promise.all(
-    Object.values(terms.platforms).map((url) => Recorder.before(url, index, traffic)),
-  );
+  const recorders = await Promise.all(Object.values(terms.platforms).map((url) => Recorder.before(url, index, writes)));
   const ways = Object.entries(terms.platforms).map(([name, url], at) => ({ name, url, way: recorders[at]?.url ?? '' }));
   const dir = join(place.dir, `replica-${index}`);
   mkdirSync(dir);
@@ -239,6 +253,7 @@ async function makeReplica(
     keysDir,
     replicas: { kubeconfig, namespace: home ?? NAMESPACE, shards, duration, retry },
     mint,
+    ways: ways.map(({ way }) => way),
   };
   const logFile = join(dir, 'log');
   if (home !== undefined) {

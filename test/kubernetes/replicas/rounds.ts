@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../../daemon/fixture.ts';
 import type { Fleet, Replica } from './fleet.ts';
@@ -21,8 +20,10 @@ export interface Round {
   readonly late: number;
   /** Those that it refused, because what they were based on had changed. */
   readonly fenced: number;
-  /** Requests of any kind that a struck replica which lived on began when its Lease had expired. */
+  /** Requests of any kind whose first byte a replica sent when its Lease had expired by its own clock. */
   readonly begunAfter: number;
+  /** Requests that arrived although their sender told of none: what it tells would be worth nothing. */
+  readonly untold: number;
 }
 
 export interface RoundTerms {
@@ -33,9 +34,6 @@ export interface RoundTerms {
   /** Milliseconds that a replica is stopped or cut off: longer than its Lease. */
   readonly away: number;
 }
-
-/** Milliseconds between the question to the fence and the arrival of a request's first bytes in this process, when it is idle: the machine may be busy. */
-const ON_THE_WAY = 250;
 
 /**
  * Commits, strikes the holder in the middle of its writes, waits for another one to make it good, and brings the first back. Which write is
@@ -49,49 +47,37 @@ export async function playRound(round: number, strike: Strike, terms: RoundTerms
   if (holder === undefined || recorder === undefined) throw new Error('nobody holds the shard');
   const livesOn = strike === 'stop' || strike === 'partition';
   const before = fleet.writes.length;
+  const told = fleet.replicas.map(({ begun }) => begun.length);
   const held = recorder.hold(1 + (round % terrain.depth));
   await (terrain.change?.(round) ?? fleet.place.commit(terrain.files(round)));
   await Promise.race([held, never(`round ${round}: the holder writes`)]);
-  const lag = monitorEventLoopDelay({ resolution: 10 });
-  lag.enable();
   const struckAt = performance.now();
   const back = hit(strike, holder);
   // Who is cut off goes on writing for longer than its Lease holds.
   recorder.delay = strike === 'partition' ? Math.min(duration / 4, (4 * duration) / terrain.writes) : 40;
   recorder.release();
-  const expiry = livesOn ? await expiryOf(fleet, duration) : Infinity;
-  const taken = await fleet.held(fleet.replicas.filter((one) => one !== holder));
+  await fleet.held(fleet.replicas.filter((one) => one !== holder));
   const takeover = performance.now() - struckAt;
   await stands(terms, round, `round ${round}, ${strike}`, () =>
     fleet.replicas.map(({ log }) => log.slice(-2_000)).join('\n'),
   );
   const converged = performance.now() - struckAt;
   if (livesOn) await pause(Math.max(0, away - (performance.now() - struckAt)));
-  const backAt = performance.now();
   await back();
   await settled(fleet);
   // Whatever the one that was away had in hand has arrived by now, and was put right.
   await pause(300);
   recorder.delay = 0;
   await stands(terms, round, `round ${round}, ${strike}, with everybody back`, () => '');
-  lag.disable();
   const counts = countWrites(fleet.writes.slice(before), holder.index);
-  // What this process was late to see may have happened so much earlier.
-  const from = expiry + ON_THE_WAY + lag.max / 1e6;
-  // A Lease that the replica has taken again since its return lets it begin what it likes.
-  const retaken = (await fleet.shards())[0]?.transitions === taken[0]?.transitions ? Infinity : backAt;
-  const begunAfter = fleet.traffic.begun.filter(
-    ({ who, at }) => who === holder.index && at > from && at < retaken,
-  ).length;
-  return { strike, takeover, converged, ...counts, begunAfter };
-}
-
-/** When the Lease of a replica that renews nothing any more ends by its own clock, at the latest; milliseconds, as `performance.now`. */
-async function expiryOf(fleet: Fleet, duration: number): Promise<number> {
-  // A renewal that was on its way has arrived by then.
-  await pause(300);
-  const [lease] = await fleet.shards();
-  return performance.now() + Date.parse(lease?.renewed ?? '') + duration - Date.now();
+  // What arrives before the sender's own word of it has come is told a moment later.
+  await until(async () => fleet.replicas.every(({ untold }) => untold <= 0), 'all requests told', 5_000).catch(
+    () => {},
+  );
+  const untold = fleet.replicas.reduce((sum, one) => sum + Math.max(0, one.untold), 0);
+  const begun = fleet.replicas.flatMap((one, index) => one.begun.slice(told[index]));
+  const begunAfter = begun.filter(({ overdue }) => overdue > 0).length;
+  return { strike, takeover, converged, ...counts, begunAfter, untold };
 }
 
 async function never(what: string): Promise<never> {

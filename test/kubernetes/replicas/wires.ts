@@ -66,20 +66,13 @@ export interface PlatformWrite {
   readonly status: number;
 }
 
-/** What the replicas' ways to the platforms write down, each in the order of its coming. */
-export interface Traffic {
-  readonly writes: PlatformWrite[];
-  /** When the first bytes of any request came, reads too: its sender has begun it by then. */
-  readonly begun: { readonly who: number; readonly at: number }[];
-}
-
 /** The way from one replica to the platform, which writes down every write: who, what, when. */
 export class Recorder implements AsyncDisposable {
   readonly #server: Server;
   readonly #agent = new Agent();
   readonly #target: string;
   readonly #who: number;
-  readonly #traffic: Traffic;
+  readonly #writes: PlatformWrite[];
   /** Milliseconds by which each write is held up, so that something can happen in its middle. */
   delay = 0;
   /** Requests of any kind. */
@@ -88,17 +81,17 @@ export class Recorder implements AsyncDisposable {
   #held = Promise.withResolvers<void>();
   #released = Promise.withResolvers<void>();
 
-  private constructor(target: string, who: number, traffic: Traffic) {
+  private constructor(target: string, who: number, writes: PlatformWrite[]) {
     this.#target = target;
     this.#who = who;
-    this.#traffic = traffic;
+    this.#writes = writes;
     this.#server = createServer((incoming, response) => {
       this.#pass(incoming, response).catch(() => response.destroy());
     });
   }
 
-  static async before(target: string, who: number, traffic: Traffic): Promise<Recorder> {
-    const recorder = new Recorder(target, who, traffic);
+  static async before(target: string, who: number, writes: PlatformWrite[]): Promise<Recorder> {
+    const recorder = new Recorder(target, who, writes);
     await listening(recorder.#server);
     return recorder;
   }
@@ -130,8 +123,6 @@ export class Recorder implements AsyncDisposable {
   async #pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/', headers } = incoming;
     this.requests += 1;
-    // Whoever wants to be told of events tries again and again; that asks for nothing.
-    if (headers.upgrade === undefined) this.#traffic.begun.push({ who: this.#who, at: performance.now() });
     const body = await buffer(incoming);
     const writes = method !== 'GET' && !url.startsWith('/auth/');
     if (writes) await this.#holdUp();
@@ -146,7 +137,7 @@ export class Recorder implements AsyncDisposable {
     const text = Buffer.from(await answer.body.arrayBuffer());
     if (writes) {
       const [who, to] = [this.#who, performance.now()];
-      this.#traffic.writes.push({ who, method, path: url, from, to, status: answer.statusCode });
+      this.#writes.push({ who, method, path: url, from, to, status: answer.statusCode });
     }
     const { 'transfer-encoding': _encoding, connection: _kept, ...told } = answer.headers;
     response.writeHead(answer.statusCode, told).end(text);
