@@ -46,6 +46,7 @@ export class LeaseWriter {
     const { store, terms, clock, graceOf } = this.#parts;
     const name = store.shardName(shard, terms.shards);
     const before = this.#parts.book.record(name);
+    this.#parts.book.forget(shard);
     const sentAt = clock();
     const transitions = before === undefined ? 0 : before.transitions + 1;
     const wanted = { ...this.#recordOf(name, before, graceOf(shard)), shard, transitions };

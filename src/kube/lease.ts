@@ -76,6 +76,7 @@ export interface LeaseTerms {
  *
  *     free ──take──▶ held ──renew──▶ held ──close──▶ closing ──release──▶ free
  *                      └── not renewed in time: no request begins; taken by another after duration + grace
+ *     closing and not released (a request may still be on its way, or the server did not answer): free after duration + grace
  *
  * Why windows never overlap: the holder's time counts from before its renewal was sent, that of the others from after they have
  * seen it; the holder begins nothing after `duration`, what it has begun ends within `grace`, and the others wait for both.
@@ -125,6 +126,11 @@ export class LeaseBook {
   close(shard: number): void {
     const held = this.#held.get(shard);
     if (held !== undefined) this.#held.set(shard, { ...held, closing: true });
+  }
+
+  /** Before it is taken: what was left of an earlier time counts no more. */
+  forget(shard: number): void {
+    this.#held.delete(shard);
   }
 
   released(record: LeaseRecord, now: Instant): void {
@@ -197,9 +203,10 @@ export class LeaseBook {
     for (let shard = 0; shard < shards; shard++) {
       const seen = this.#seenShard(shard);
       const held = this.#held.get(shard);
-      if (seen?.record.holder === identity) {
-        if (held?.closing !== true) mine.push(shard);
-      } else if (seen === undefined || isFree(seen, now)) {
+      // What was given up and could not be released is anybody's once it has run out, its last holder's too.
+      const ours = seen?.record.holder === identity && held?.closing !== true;
+      if (ours) mine.push(shard);
+      else if (seen === undefined || isFree(seen, now)) {
         free.push(shard);
         continue;
       }
@@ -209,7 +216,9 @@ export class LeaseBook {
     }
     if (this.#terms.guest === true) return { take: this.splitOtherwise(now) ? [] : free, renew: mine, giveUp: [] };
     const take = this.splitOtherwise(now) ? [] : free.filter(() => isNext(counts, identity));
-    return { take, renew: mine, giveUp: surplus(counts, identity) && free.length === 0 ? mine.slice(-1) : [] };
+    // What is being given up is in our name still, and is one too many no more.
+    const spread = new Map(counts).set(identity, mine.length);
+    return { take, renew: mine, giveUp: surplus(spread, identity) && free.length === 0 ? mine.slice(-1) : [] };
   }
 
   #seenShard(shard: number): Seen | undefined {

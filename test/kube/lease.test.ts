@@ -129,6 +129,30 @@ describe('Leases', () => {
     expect(book.permit(0, at(1))).to.equal(0);
   });
 
+  it('are taken again by whoever gave them up and could not release them, when nobody else has taken them', () => {
+    const book = bookOf(0, 0, 1);
+    const record = recordOf({ name: 'a', shard: 0, of: 1, holder: identity(0) }, '1');
+    book.holds(record, at(0), at(0));
+    book.close(0);
+    const due = at(DURATION + GRACE);
+    expect(book.wishes(at(DURATION + GRACE - 1))).to.deep.include({ take: [], renew: [] });
+    expect(book.wishes(due)).to.deep.include({ take: [0], renew: [] });
+    book.forget(0);
+    book.holds({ ...record, version: '2', renewed: '2' }, due, due);
+    expect(book.permit(0, due)).to.be.greaterThan(0);
+    expect(book.wishes(due)).to.deep.include({ take: [], renew: [0] });
+  });
+
+  it('are given up one by one: what could not be released yet makes no other one too many', () => {
+    const book = bookOf(0, 0, 2);
+    const leases = [0, 1].map((shard) => recordOf({ name: `${shard}`, shard, of: 2, holder: identity(0) }, '1'));
+    for (const lease of leases) book.holds(lease, at(0), at(0));
+    book.observe(recordOf({ name: 'replica-1', of: 2, holder: identity(1) }, '2'), at(0));
+    expect(book.wishes(at(0)).giveUp).to.deep.equal([1]);
+    book.close(1);
+    expect(book.wishes(at(0))).to.deep.equal({ take: [], renew: [0], giveUp: [] });
+  });
+
   it('are not lost by news that was overtaken by an answer', () => {
     const book = bookOf(0, 0, 1);
     const taken = recordOf({ name: 'a', shard: 0, of: 1, holder: identity(0) }, '10');

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { KubeClient } from '../../src/kube/client.ts';
+import { Elector } from '../../src/kube/elector.ts';
 import { EventRecorder } from '../../src/kube/events.ts';
 import { inCluster } from '../../src/kube/connection.ts';
+import { LeaseStore } from '../../src/kube/lease-store.ts';
 import { CONFIG_MAPS, LEASES, SECRETS } from '../../src/kube/object.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { ObjectWatch } from '../../src/kube/watch.ts';
@@ -228,6 +230,32 @@ describe('the Kubernetes client', () => {
       await client.apply(CONFIG_MAPS, configMap('unheard'), { signal });
       await eventually(() => expect(seen).to.include('unheard'));
     });
+  });
+
+  it('takes a Lease again that was given up for somebody who died, although it could not be released', async () => {
+    const store = new LeaseStore(client, { namespace: 'default', installation: 'alone' });
+    const told: string[] = [];
+    await using elector = new Elector({
+      terms: { identity: 'one', shards: 2, duration: 1_500, retry: 300 },
+      store,
+      clock: () => ({ monotonic: performance.now(), wall: Date.now() }),
+      graceOf: () => 500,
+      onTaken: (shard) => told.push(`taken ${shard}`),
+      onLost: (shard) => told.push(`lost ${shard}`),
+      // What was broken off may still arrive.
+      drain: async () => false,
+      onLook: () => undefined,
+      onError: () => undefined,
+    });
+    elector.start();
+    await eventually(() => expect(told.toSorted()).to.deep.equal(['taken 0', 'taken 1']));
+    // Another replica, which makes one of the two too many here, and renews nothing.
+    const timing = { duration: 1_500, grace: 0, renewed: '', version: '', transitions: 0 };
+    await store.write({ name: store.memberName('other'), of: 2, holder: 'other', ...timing }, { timeout: 5_000 });
+    await eventually(() => expect(told.slice(2)).to.deep.equal(['lost 1']));
+    expect([elector.permit(0) > 0, elector.permit(1)]).to.deep.equal([true, 0]);
+    await eventually(() => expect(told.slice(3)).to.deep.equal(['taken 1']));
+    expect(elector.permit(1)).to.be.greaterThan(0);
   });
 
   it('writes Events that describe shows, the same one once, whoever tells it', async () => {
