@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect } from 'chai';
 import { FormData } from 'undici';
@@ -169,8 +170,9 @@ describe('The fence of the drivers', () => {
     const opened = async (open: () => AsyncDisposable | Disposable): Promise<void> => {
       const before = gate.asked;
       await using _socket = open();
-      while (gate.asked === before) await new Promise((resolve) => setTimeout(resolve, 5));
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      for (let wait = 0; gate.asked === before && wait < 2_000; wait++) await pause(5);
+      expect(gate.asked).to.be.greaterThan(before);
+      await pause(50);
     };
     for (const open of [
       () => listenToNodeRed(terms, never),
@@ -224,7 +226,7 @@ describe('The fence of the drivers', () => {
     answerAfter = 100;
     const first = write('/first');
     const second = write('/second');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
     gate.open = false;
     expect([await first, await second]).to.deep.equal([200, 'not-holder']);
     expect(arrived).to.deep.equal(['POST /first']);
