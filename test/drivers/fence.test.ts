@@ -50,16 +50,16 @@ function firstBytes(port: number, gate: Gate): { readonly fresh: boolean[] } & D
   const note = (socket: Socket, bytes: unknown): void => {
     if (socket.remotePort === port && /^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(String(bytes))) fresh.push(gate.fresh);
   };
-  const { _write, _writev } = Socket.prototype;
+  const original = { _write: Socket.prototype._write, _writev: Socket.prototype._writev };
   Socket.prototype._write = function (chunk, ...rest) {
     note(this, chunk);
-    return _write.call(this, chunk, ...rest);
+    return original._write.call(this, chunk, ...rest);
   };
   Socket.prototype._writev = function (chunks, ...rest) {
     note(this, chunks[0]?.chunk);
-    return _writev?.call(this, chunks, ...rest);
+    return original._writev?.call(this, chunks, ...rest);
   };
-  return { fresh, [Symbol.dispose]: () => Object.assign(Socket.prototype, { _write, _writev }) };
+  return { fresh, [Symbol.dispose]: () => Object.assign(Socket.prototype, original) };
 }
 
 describe('The fence of the drivers', () => {
