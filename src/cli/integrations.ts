@@ -1,9 +1,10 @@
-import type { IntegrationStatus, RunReport } from '../integrations/run-report.ts';
+import type { IntegrationStatus } from '../integrations/run-report.ts';
 import { globalFlags, output, type Register } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { outputOption } from './plan.ts';
-import { sentences } from '../errors.ts';
 import { shortRevision } from './plan-text.ts';
+import { registerLetters, remarkWaiting } from './letters.ts';
+import { runText } from './run-text.ts';
 import { ago, table, when } from './table.ts';
 import { inputOf } from './trigger.ts';
 
@@ -13,18 +14,18 @@ interface PlaceFlags {
 }
 
 export const registerIntegrations: Register = (program, context) => {
-  const command = program
-    .command('integrations')
-    .description(
-      'how Integrations that run code of their own stand: what they are locked to, when they run, what waits',
-    )
+  const group = program.command('integrations').description('Integrations that run code of their own');
+  const list = group
+    .command('list', { isDefault: true })
+    .description('how they stand: what they are locked to, when they run, what waits; also without the word list')
     .option('--platform <name>', 'only those of this Platform')
     .addOption(outputOption);
-  command.action(async ({ platform, output: format }: PlaceFlags) => {
-    await using session = await context.open(globalFlags(command));
+  list.action(async ({ platform, output: format }: PlaceFlags) => {
+    await using session = await context.open(globalFlags(list));
     const integrations = await session.integrations(platform === undefined ? {} : { platform });
     output(context, format, { integrations }, () => listText(integrations));
   });
+  registerLetters(group, context);
 };
 
 export const registerRun: Register = (program, context) => {
@@ -38,6 +39,7 @@ export const registerRun: Register = (program, context) => {
   command.action(async (integration: string, flags: PlaceFlags & { readonly input?: string }) => {
     const input = inputOf(flags.input, context);
     await using session = await context.open(globalFlags(command));
+    await remarkWaiting(session, { integration, ...flags }, context);
     const report = await session.run({
       integration,
       ...(flags.platform === undefined ? {} : { platform: flags.platform }),
@@ -85,15 +87,4 @@ function listText(integrations: readonly IntegrationStatus[]): string {
   ]);
   const head = ['INTEGRATION', 'PLATFORM', 'STATE', 'COMMIT', 'REF', 'LAST SUCCESS', 'NEXT RUN', 'WAITING', 'BECAUSE'];
   return table(head, rows);
-}
-
-function runText({ integration, platform, commit, result, milliseconds, ...rest }: RunReport): string {
-  const { collected, delivered, waiting, error } = rest;
-  const checked = collected.unchecked > 0 ? `${collected.unchecked} unchecked` : `${collected.valid} valid`;
-  return [
-    `${integration} on ${platform}: ${result} in ${milliseconds} ms at ${shortRevision(commit)}`,
-    `  read: ${checked}, ${collected.invalid} invalid`,
-    `  delivered: ${delivered.applied} applied, ${delivered.failed} failed, ${delivered.dead} given up; ${waiting} wait`,
-    ...(error === undefined ? [] : [`  ${sentences(error)}`]),
-  ].join('\n');
 }

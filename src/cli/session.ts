@@ -85,6 +85,9 @@ function session(operations: Operations, close: () => Promise<void>): Session {
     integrations: (args) => operations.integrations(args),
     run: (args) => operations.run(args),
     repin: (args) => operations.repin(args),
+    letters: (args) => operations.letters(args),
+    replayLetters: (args) => operations.replayLetters(args),
+    discardLetters: (args) => operations.discardLetters(args),
     archived: (args) => operations.archived(args),
     [Symbol.asyncDispose]: close,
   };

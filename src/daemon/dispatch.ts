@@ -24,6 +24,9 @@ const CALLS: { readonly [Name in OperationName]: (operations: Operations, body: 
   integrations: (operations, body) => operations.integrations(checked('integrations', body)),
   run: (operations, body) => operations.run(checked('run', body)),
   repin: (operations, body) => operations.repin(checked('repin', body)),
+  letters: (operations, body) => operations.letters(checked('letters', body)),
+  replayLetters: (operations, body) => operations.replayLetters(checked('replayLetters', body)),
+  discardLetters: (operations, body) => operations.discardLetters(checked('discardLetters', body)),
   archived: (operations, body) => operations.archived(checked('archived', body)),
 };
 
@@ -48,6 +51,9 @@ const OFFERED: { readonly [Name in OperationName]: Omit<OfferedOperation, 'argum
   integrations: { readOnly: true, summary: 'How every Integration with code stands' },
   run: { readOnly: false, summary: 'Run the code of an Integration now' },
   repin: { readOnly: false, summary: 'Move the lock of an Integration to where its ref leads now' },
+  letters: { readOnly: true, summary: 'Records of an Integration that were given up, and why' },
+  replayLetters: { readOnly: false, summary: 'Deliver records again that were given up' },
+  discardLetters: { readOnly: false, summary: 'Forget records that were given up' },
   archived: { readOnly: true, summary: 'Archived copies' },
 };
 

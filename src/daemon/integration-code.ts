@@ -58,7 +58,7 @@ export class IntegrationCode {
   /** What runs them, as `engine` is configured. */
   runner(engine: Engine): IntegrationRunner {
     this.#engine = engine;
-    const { ledger, log, metrics, timers } = engine.parts;
+    const { ledger, log, metrics, timers, state } = engine.parts;
     return new IntegrationRunner({
       ledger,
       metrics,
@@ -71,6 +71,7 @@ export class IntegrationCode {
       redact: (text) => this.#parts.secrets.redact(text),
       permit: (one) => this.#permit(engine, one),
       holds: (platform) => engine.holds(platform),
+      ...(state === undefined ? {} : { share: (platform: string) => state.inventory.savePlatform(platform) }),
     });
   }
 

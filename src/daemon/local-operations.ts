@@ -34,34 +34,20 @@ const EXPORT_TIMEOUT = 300_000;
 const ACCEPT_TIMEOUT = 120_000;
 
 /** The operations, carried out by an engine in this process. */
-export class LocalOperations implements Operations {
+export class LocalOperations extends IntegrationOperations implements Operations {
   readonly #engine: Engine;
   readonly #version: string;
-  /** Ends what is under way: Ctrl-C, or the daemon's stop. */
   readonly #signal: AbortSignal;
 
-  readonly #integrations: IntegrationOperations;
-
+  /** `signal` ends what is under way: Ctrl-C, or the daemon's stop. */
   constructor(
     engine: Engine,
     { version, signal, integrations }: { version: string; signal: AbortSignal; integrations: IntegrationRunner },
   ) {
+    super(engine, integrations, signal);
     this.#engine = engine;
     this.#version = version;
     this.#signal = signal;
-    this.#integrations = new IntegrationOperations(engine, integrations);
-  }
-
-  async integrations(args: Arguments<'integrations'>) {
-    return this.#integrations.list(args);
-  }
-
-  async run(args: Arguments<'run'>) {
-    return this.#integrations.run(args, this.#signal);
-  }
-
-  async repin(args: Arguments<'repin'>) {
-    return this.#integrations.repin(args, AbortSignal.any([this.#signal, AbortSignal.timeout(ACCEPT_TIMEOUT)]));
   }
 
   async status({ sync, platform }: Arguments<'status'>): Promise<StatusResult> {

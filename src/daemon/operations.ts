@@ -8,6 +8,7 @@ import type { ExportResult } from './export.ts';
 import type { ErrorJson } from '../gateway/api/error-json.ts';
 import type { PassJson } from './pass-json.ts';
 import type { Problem } from '../errors.ts';
+import type { LetterStatus, LettersReplayed } from '../integrations/letter-replay.ts';
 import type { IntegrationStatus, RunReport } from '../integrations/run-report.ts';
 import type { RuleGroup } from '../monitor/rules/rule.ts';
 import type { ServiceLevelStatus } from '../monitor/status.ts';
@@ -27,6 +28,24 @@ const ApprovalsArgument = z.strictObject({
   vanished: z.boolean().optional(),
   instance: z.boolean().optional(),
 });
+
+/** Dead letters of an Integration: by their ids, by the keys of their records, or all. */
+function selecting<Shape extends z.core.$ZodLooseShape>(more: Shape) {
+  const shape = {
+    integration: Name,
+    platform: Name.optional(),
+    ids: z.array(z.string().min(1).max(100)).min(1).max(1000).optional(),
+    keys: z.array(z.string().min(1).max(500)).min(1).max(1000).optional(),
+    all: z.literal(true).optional(),
+  };
+  return z.strictObject({ ...shape, ...more }).refine(
+    (given) => {
+      const { ids, keys, all } = given as { ids?: unknown; keys?: unknown; all?: unknown };
+      return [ids, keys, all].filter((one) => one !== undefined).length === 1;
+    },
+    { error: 'names not exactly one of ids, keys and all' },
+  );
+}
 
 /** What each operation takes, as it comes over HTTP. */
 export const OPERATION_ARGUMENTS = {
@@ -68,6 +87,9 @@ export const OPERATION_ARGUMENTS = {
   integrations: z.strictObject({ platform: Name.optional() }),
   run: z.strictObject({ integration: Name, platform: Name.optional(), input: z.json().optional() }),
   repin: z.strictObject({ integration: Name, platform: Name.optional() }),
+  letters: z.strictObject({ integration: Name, platform: Name.optional(), limit: Limit.optional() }),
+  replayLetters: selecting({ overtaken: z.boolean().optional() }),
+  discardLetters: selecting({}),
   archived: z.strictObject({
     sync: Name.optional(),
     platform: Name.optional(),
@@ -136,6 +158,30 @@ export interface Repinned {
   readonly to: string;
 }
 
+/** Dead letters, newest first. */
+export interface LetterList {
+  readonly platform: string;
+  readonly integration: string;
+  readonly letters: readonly LetterStatus[];
+  /** All there are, shown or not. */
+  readonly total: number;
+  /** Where they are kept, with what they hold. */
+  readonly file: string;
+}
+
+export interface LettersTakenUp extends LettersReplayed {
+  readonly platform: string;
+  readonly integration: string;
+  /** What came of the run that delivers them; absent when nothing was to be delivered. */
+  readonly run?: RunReport;
+}
+
+export interface LettersDiscarded {
+  readonly platform: string;
+  readonly integration: string;
+  readonly discarded: number;
+}
+
 export interface Queued {
   readonly sync: string;
   readonly platform: string;
@@ -175,5 +221,11 @@ export interface Operations {
   run(args: Arguments<'run'>): Promise<RunReport>;
   /** Moves the lock of one to where its ref leads now: the next pass shows it and puts it in force. */
   repin(args: Arguments<'repin'>): Promise<Repinned>;
+  /** Records of one that were given up, and why. */
+  letters(args: Arguments<'letters'>): Promise<LetterList>;
+  /** Has them delivered again, when the run under way has ended; the answer comes when the run that delivers them has. */
+  replayLetters(args: Arguments<'replayLetters'>): Promise<LettersTakenUp>;
+  /** Forgets them. */
+  discardLetters(args: Arguments<'discardLetters'>): Promise<LettersDiscarded>;
   archived(args: Arguments<'archived'>): Promise<readonly Omit<ArchivedCopy, 'value'>[]>;
 }

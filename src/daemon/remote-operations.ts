@@ -35,6 +35,9 @@ export function remoteOperations(stateDir: string): Operations {
     integrations: operation('integrations'),
     run: operation('run'),
     repin: operation('repin'),
+    letters: operation('letters'),
+    replayLetters: operation('replayLetters'),
+    discardLetters: operation('discardLetters'),
     archived: operation('archived'),
   };
 }

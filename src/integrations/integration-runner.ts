@@ -3,6 +3,8 @@ import PQueue from 'p-queue';
 import type { RegisteredIntegration } from '../drivers/integration-register.ts';
 import type { JsonObject } from '../manifest/manifest.ts';
 import { messageOf } from '../errors.ts';
+import { discardLetters, letterStatus, replayLetters } from './letter-replay.ts';
+import type { LetterSelection, LetterStatus, LettersReplayed, ReplayParts } from './letter-replay.ts';
 import { dueTime, triggerOf } from './pace.ts';
 import type { Plan } from './pace.ts';
 import { performRun } from './perform-run.ts';
@@ -16,10 +18,11 @@ export interface RunnerParts extends RunParts {
   readonly holds: (platform: string) => boolean;
 }
 
-interface Running {
+interface Begun<T> {
   readonly platform: string;
   readonly abort: AbortController;
-  readonly done: Promise<RunReport>;
+  /** Resolves when it has ended. */
+  readonly done: Promise<T>;
 }
 
 /** Runs under way at once, of all Integrations. */
@@ -36,7 +39,7 @@ const LOOK_AGAIN = 60_000;
 export class IntegrationRunner implements AsyncDisposable {
   readonly #parts: RunnerParts;
   readonly #queue = new PQueue({ concurrency: AT_ONCE });
-  readonly #running = new Map<string, Running>();
+  readonly #running = new Map<string, Begun<unknown>>();
   readonly #plans = new Map<string, Plan>();
   /** Until when one whose run was cut off is left alone; milliseconds since 1970. */
   readonly #resting = new Map<string, number>();
@@ -123,17 +126,32 @@ export class IntegrationRunner implements AsyncDisposable {
    */
   async run(one: RegisteredIntegration, trigger: JsonObject, signal: AbortSignal): Promise<RunReport> {
     this.#parts.permit(one);
-    for (let under = this.#running.get(wordOf(one)); under !== undefined; under = this.#running.get(wordOf(one)))
-      await under.done.catch(() => undefined);
-    signal.throwIfAborted();
-    const running = this.#begin(one, { trigger });
-    const stop = (): void => running.abort.abort(signal.reason);
-    signal.addEventListener('abort', stop);
-    try {
-      return await running.done;
-    } finally {
-      signal.removeEventListener('abort', stop);
-    }
+    return this.#afterwards(one, () => this.#begin(one, { trigger }), signal);
+  }
+
+  /**
+   * Puts dead letters among what is to be delivered, now or when the run under way has ended, and nothing begins meanwhile.
+   * @throws ReconcilerError when it may not run, `schema-…`; what the file system says; the signal's reason
+   */
+  async replay(
+    one: RegisteredIntegration,
+    selection: LetterSelection & { readonly overtaken?: boolean | undefined },
+    signal: AbortSignal,
+  ): Promise<LettersReplayed> {
+    this.#parts.permit(one);
+    const replay = (own: AbortSignal) => replayLetters(one, selection, this.#letters(), own);
+    return this.#afterwards(one, () => this.#occupy(one, replay), signal);
+  }
+
+  /** Forgets dead letters. @returns how many. @throws what the file system says */
+  discard(one: RegisteredIntegration, selection: LetterSelection): Promise<number> {
+    return discardLetters(one, selection, this.#letters());
+  }
+
+  /** Dead letters, oldest first; those that are to be delivered again are not among them. @throws what the file system says */
+  async *letters(one: RegisteredIntegration): AsyncGenerator<LetterStatus> {
+    const taken = this.#parts.ledger.letters.taken(one);
+    for await (const letter of this.#parts.letters.list(one)) if (!taken.has(letter.id)) yield letterStatus(letter);
   }
 
   /** Has it run because of an event: durable once this returns, and never twice for the same `word`. @throws ReconcilerError of the ledger */
@@ -204,12 +222,37 @@ export class IntegrationRunner implements AsyncDisposable {
     return plan;
   }
 
-  #begin(one: RegisteredIntegration, what: { readonly trigger: JsonObject; readonly wish?: number }): Running {
-    const abort = new AbortController();
+  #letters(): ReplayParts {
+    const { ledger, letters, check, timers } = this.#parts;
+    return { letters, check, known: ledger.letters, now: () => timers.now() };
+  }
+
+  /** Begins once nothing of it runs, and follows that to its end; aborting ends it. @throws what it throws; the signal's reason */
+  async #afterwards<T>(one: RegisteredIntegration, begin: () => Begun<T>, signal: AbortSignal): Promise<T> {
+    for (let under = this.#running.get(wordOf(one)); under !== undefined; under = this.#running.get(wordOf(one)))
+      await under.done.catch(() => undefined);
+    signal.throwIfAborted();
+    // Nothing may come in between: others wait as well.
+    const { abort, done } = begin();
+    const stop = (): void => abort.abort(signal.reason);
+    signal.addEventListener('abort', stop);
+    try {
+      return await done;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  #begin(one: RegisteredIntegration, what: { readonly trigger: JsonObject; readonly wish?: number }) {
     const run = randomUUID();
     this.#plans.set(wordOf(one), { schedule: one.runs.schedule, from: this.#parts.timers.now() });
-    const begun = this.#queue.add(() => performRun(one, { ...what, run, signal: abort.signal }, this.#parts));
-    const done = begun.finally(() => {
+    return this.#occupy(one, (signal) => this.#queue.add(() => performRun(one, { ...what, run, signal }, this.#parts)));
+  }
+
+  /** Nothing else of it begins until `work` has ended. */
+  #occupy<T>(one: RegisteredIntegration, work: (signal: AbortSignal) => Promise<T>) {
+    const abort = new AbortController();
+    const done = work(abort.signal).finally(() => {
       this.#running.delete(wordOf(one));
       setImmediate(() => this.look());
     });

@@ -9,6 +9,7 @@ import { CodeRun } from './code-run.ts';
 import type { Permit } from './code-run.ts';
 import type { CodeStore } from './code-store.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import { settleTaken } from './letter-replay.ts';
 import { retryPause } from './pace.ts';
 import type { RecordCheck } from './record-check.ts';
 import type { RunReport } from './run-report.ts';
@@ -36,6 +37,8 @@ export interface RunParts {
   readonly redact: (text: string) => string;
   /** On which terms this code may run now. @throws ReconcilerError why it may not */
   readonly permit: (one: RegisteredIntegration) => Permit;
+  /** Has other replicas know where they can go on; absent where there are none. @throws ReconcilerError when they cannot be told */
+  readonly share?: (platform: string) => Promise<void>;
 }
 
 /** Why a run is made, and what ends it. */
@@ -49,6 +52,8 @@ export interface RunRequest {
 
 /** Failures in a row after which the wish behind a run is given up, so that the next one gets its turn. */
 const WISHES = 8;
+/** Milliseconds between two cursors that are shared of one run. */
+const SHARE_EVERY = 60_000;
 const NOTHING = {
   collected: { valid: 0, invalid: 0, unchecked: 0 },
   delivered: { applied: 0, failed: 0, dead: 0 },
@@ -65,6 +70,7 @@ export async function performRun(
   const { platform, name } = one;
   const began = timers.now();
   const about = { platform, integration: name, run, commit: one.runs.code.commit ?? '' };
+  await settleTaken(one, { letters: parts.letters, known: ledger.letters });
   ledger.syncs.begin(one, began);
   let sync: SyncRun | undefined;
   let failure: ReconcilerError | undefined;
@@ -76,11 +82,13 @@ export async function performRun(
   } catch (error) {
     if (signal.aborted) {
       log.info('integration stopped', { ...about, because: messageOf(signal.reason) });
+      await share(one, parts);
       throw signal.reason;
     }
     failure = asError(error, redact);
   }
   await end(one, { failure, wish }, parts);
+  await share(one, parts);
   const milliseconds = timers.now() - began;
   metrics.integrations.ran(platform, name, milliseconds / 1000);
   const told = { ...about, milliseconds, ...(sync?.result ?? NOTHING), waiting: ledger.syncs.waiting(one).records };
@@ -97,6 +105,7 @@ export async function performRun(
 function syncRun(one: RegisteredIntegration, code: CodeRun, parts: RunParts): SyncRun {
   const { ledger, timers, metrics, monitor, letters, check, redact } = parts;
   const { platform, name } = one;
+  let shared = timers.now();
   return new SyncRun({
     sync: { platform, name },
     runs: one.runs,
@@ -112,9 +121,25 @@ function syncRun(one: RegisteredIntegration, code: CodeRun, parts: RunParts): Sy
       for (const count of counts) metrics.integrations.count(platform, name, count);
       for (const seconds of latencies) metrics.integrations.latency(platform, name, seconds);
     },
+    onPage: async () => {
+      if (timers.now() - shared < SHARE_EVERY) return;
+      await share(one, parts);
+      shared = timers.now();
+    },
     now: () => timers.now(),
     random: () => timers.random(),
   });
+}
+
+/** Others go on here from now on. When they cannot be told, they go on where they were told last, and bring some records again. */
+async function share(one: RegisteredIntegration, { ledger, log, share: tell }: RunParts): Promise<void> {
+  if (tell === undefined) return;
+  const { platform, name } = one;
+  try {
+    if (ledger.cursors.share(one)) await tell(platform);
+  } catch (error) {
+    log.warn('cursor not shared', { platform, integration: name, error });
+  }
 }
 
 async function end(
@@ -127,7 +152,7 @@ async function end(
   const givenUp = failure !== undefined && wish !== undefined && failures >= WISHES;
   if (givenUp) {
     const reason = `the run that it asked for failed ${failures} times: ${failure.message}`;
-    await letters.add(one, [{ reason, data: ledger.syncs.nextWish(one)?.wish ?? null }]);
+    await letters.add(one, [{ what: 'trigger', reason, data: ledger.syncs.nextWish(one)?.wish ?? null }]);
   }
   const ok = failure === undefined;
   const weighed = monitor.weigh([{ kind: 'Integration', platform, object: name, happening: { what: 'sync', ok } }]);

@@ -20,6 +20,8 @@ export interface SyncRunParts {
   /** What happened, in counts of service levels, and to be shown once that is written down. */
   readonly weigh: (happenings: readonly Happening[]) => Weighed;
   readonly written: (counts: readonly Count[], weighed: Weighed, latencies: readonly number[]) => void;
+  /** A page was read and what is due of it delivered, and there is more. */
+  readonly onPage: () => Promise<void>;
   readonly now: () => number;
   readonly random: () => number;
 }
@@ -40,6 +42,8 @@ const BACKLOG = 1_000;
 const MOST_PAGES = 10_000;
 /** Characters of what is no record that are kept. */
 const SHOWN = 10_000;
+/** Bytes of a cursor: replicas share it in an object of the cluster. */
+const LARGEST_CURSOR = 65_536;
 /** Deliveries that may fail one after the other in one run: then it is not the record that is at fault. */
 const PATIENCE = 3;
 /** Milliseconds between two attempts to deliver a record. */
@@ -75,6 +79,7 @@ export class SyncRun {
       if (applied === 0 && this.#delivered.failed > 0 && states.waiting(sync).records > BACKLOG) break;
       more = await this.#page(trigger, signal);
       await this.#deliver(signal);
+      if (more) await this.#parts.onPage();
     }
     const { failed } = this.#delivered;
     if (failed === 0) return;
@@ -91,6 +96,8 @@ export class SyncRun {
     const page = pageOf(await call({ about: 'collect', trigger, cursor: before ?? null }, signal));
     const cursorText = JSON.stringify(page.cursor ?? null);
     if (this.#parts.redact(cursorText) !== cursorText) throw malformed('put a secret into its cursor');
+    const size = Buffer.byteLength(cursorText);
+    if (size > LARGEST_CURSOR) throw malformed(`put ${size} bytes into its cursor, more than ${LARGEST_CURSOR}`);
     if (page.more && page.records.length === 0 && cursorText === JSON.stringify(before ?? null))
       throw malformed('says that there is more, and moves neither its cursor nor a record');
     const { good, bad } = await this.#judged(page.records, signal);
@@ -121,8 +128,8 @@ export class SyncRun {
     for (const one of raw) {
       const read = recordOf(one);
       const text = JSON.stringify(one);
-      if ('flaw' in read) bad.push({ reason: read.flaw, data: text.length > SHOWN ? null : one });
-      else if (redact(text) !== text) bad.push({ reason: 'it holds a secret', data: one });
+      if ('flaw' in read) bad.push({ what: 'fragment', reason: read.flaw, data: text.length > SHOWN ? null : one });
+      else if (redact(text) !== text) bad.push({ what: 'record', reason: 'it holds a secret', data: one });
       else formed.push(read.record);
     }
     const { schema } = runs.records ?? {};
@@ -136,7 +143,7 @@ export class SyncRun {
           );
     const good = formed.filter((record, index) => {
       const flaw = flaws[index];
-      if (flaw !== undefined) bad.push({ ...record, reason: `it breaks the schema: ${flaw}` });
+      if (flaw !== undefined) bad.push({ ...record, what: 'record', reason: `it breaks the schema: ${flaw}` });
       return flaw === undefined;
     });
     return { good, bad };
@@ -161,7 +168,7 @@ export class SyncRun {
     const most = runs.records?.attempts ?? ATTEMPTS;
     const at = now();
     const gone: WaitingRecord[] = [];
-    const dead: (WaitingRecord & { readonly reason: string })[] = [];
+    const dead: (WaitingRecord & Pick<DeadLetter, 'what' | 'reason'>)[] = [];
     const put: { seq: number; due: number; error: string }[] = [];
     for (const record of batch) {
       const failure = failed.get(record.seq);
@@ -169,7 +176,7 @@ export class SyncRun {
       if (failure === undefined) gone.push(record);
       else if (failure.retry && attempts < most)
         put.push({ seq: record.seq, due: at + this.#pause(attempts), error: failure.message });
-      else dead.push({ ...record, attempts, reason: failure.message });
+      else dead.push({ ...record, what: 'record', attempts, reason: failure.message });
       if (failure !== undefined) this.#said = failure.message;
     }
     await letters.add(sync, dead);
@@ -178,14 +185,16 @@ export class SyncRun {
       { what: 'delivery', result: 'failed', count: put.length },
       { what: 'delivery', result: 'dead', count: dead.length },
     ];
-    const latency = ({ changedAt }: WaitingRecord): readonly number[] =>
-      changedAt === undefined ? [] : [Math.max(0, at - changedAt) / 1000];
+    const latency = ({ changedAt, again }: WaitingRecord): readonly number[] =>
+      changedAt === undefined || again ? [] : [Math.max(0, at - changedAt) / 1000];
     const latencies = gone.flatMap(latency);
     const weighed = weigh([
       ...latencies.map((seconds) => ({ what: 'delivery' as const, ok: true, latency: seconds })),
       ...dead.flatMap(latency).map((seconds) => ({ what: 'delivery' as const, ok: false, latency: seconds })),
     ]);
-    states.settle(sync, { gone: [...gone, ...dead].map(({ seq }) => seq), put }, { at, counts, weighed });
+    const given = gone.length === 0 ? new Set<string>() : await letters.keys(sync);
+    const passed = gone.map(({ key }) => key).filter((key) => given.has(key));
+    states.settle(sync, { gone: [...gone, ...dead].map(({ seq }) => seq), put, passed }, { at, counts, weighed });
     written(counts, weighed, latencies);
     this.#delivered.applied += gone.length;
     this.#delivered.failed += put.length;

@@ -4,9 +4,7 @@ import type { IntegrationRuns } from '../manifest/integration.ts';
 import type { Database } from './database.ts';
 import { NamedRows, commonOf, markerText } from './named-rows.ts';
 import type { Row } from './named-rows.ts';
-
-/** Tables of what an Integration has synced: they follow its name, and go when it goes. */
-const FOLLOWING = ['integration_sync', 'integration_record', 'integration_wish', 'integration_count'] as const;
+import { FOLLOWING } from './sync-cursors.ts';
 
 /** The register of Integrations' code in force: what each is locked to. */
 export class Integrations implements IntegrationRegister {

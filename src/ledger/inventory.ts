@@ -61,6 +61,11 @@ export class Inventory {
     };
   }
 
+  /** As `save`, for what is known of a Platform as a whole. */
+  async savePlatform(platform: string): Promise<void> {
+    await this.#next(() => this.#write({ sync: '', platform }, true));
+  }
+
   /** Brings the cluster up to date with the ledger. What has not changed is not written. @throws ReconcilerError */
   async save(scope: Scope): Promise<void> {
     await this.#next(async () => {
@@ -82,12 +87,14 @@ export class Inventory {
       const stored = (await this.#store.read()).filter(({ platform }) => isOurs(platform));
       const known = new Set(stored.map(({ platform }) => platform));
       for (const id of this.#written.keys()) if (isOurs(platformOf(id))) this.#written.delete(id);
+      const syncs = new Map([...known].map((platform) => [platform, this.#ledger.cursors.known(platform)]));
       for (const platform of known) this.#ledger.shared.forgetPlatform(platform);
       for (const { sync, platform, of, parts } of stored) {
         for (const text of parts.values()) this.#ledger.shared.add(JSON.parse(text) as SharedRows);
         const digests = new Map([...parts].map(([part, text]) => [part, digestOf(text)]));
         this.#written.set(idOf({ sync, platform }), { of, digests });
       }
+      for (const [platform, before] of syncs) this.#ledger.cursors.takeOver(platform, before);
       for (const platform of platforms) {
         if (known.has(platform) || !isOurs(platform)) continue;
         for (const sync of this.#ledger.shared.syncsOn(platform)) this.#dirty.add(idOf({ sync, platform }));

@@ -16,6 +16,7 @@ import { ledgerError } from './faults.ts';
 import { History, HISTORY_LIMITS } from './history.ts';
 import type { HistoryLimits, HistoryQuery, PassRecord } from './history.ts';
 import { LedgerJournal } from './journal.ts';
+import { Letters } from './letters.ts';
 import { StateLock } from './lock.ts';
 import { Integrations } from './integrations.ts';
 import { Owners } from './owners.ts';
@@ -28,6 +29,7 @@ import { SharedLedger } from './shared-rows.ts';
 import { ServiceLevels } from './service-levels.ts';
 import { Standing } from './standing.ts';
 import type { PlatformFacts, Suspension } from './standing.ts';
+import { SyncCursors } from './sync-cursors.ts';
 import { SyncStates } from './sync-states.ts';
 import { Tallies } from './tallies.ts';
 import { Tokens } from './tokens.ts';
@@ -75,6 +77,10 @@ export class Ledger implements Disposable {
   readonly integrations: Integrations;
   /** How far their syncs are. */
   readonly syncs: SyncStates;
+  /** Where other replicas go on with them. */
+  readonly cursors: SyncCursors;
+  /** What is known of their dead letters. */
+  readonly letters: Letters;
   /** What was counted for them. */
   readonly tallies: Tallies;
   readonly #database: Database;
@@ -109,6 +115,8 @@ export class Ledger implements Disposable {
     this.integrations = new Integrations(database, now);
     this.tallies = new Tallies(database);
     this.syncs = new SyncStates(database, this.tallies);
+    this.cursors = new SyncCursors(database);
+    this.letters = new Letters(database);
     this.webhooks = new Webhooks(database, { now, ...(options.seal === undefined ? {} : { seal: options.seal }) });
   }
 

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { ReconcilerError } from '../errors.ts';
 import { BUS } from './schema-bus.ts';
 import { GATEWAY } from './schema-gateway.ts';
-import { INTEGRATIONS } from './schema-integrations.ts';
+import { INTEGRATION_LETTERS, INTEGRATIONS } from './schema-integrations.ts';
 import { SERVICE_LEVELS } from './schema-service-levels.ts';
 import { WEBHOOKS } from './schema-webhooks.ts';
 
@@ -80,6 +80,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: 'service levels and counts', sql: SERVICE_LEVELS },
   { name: 'outputs', sql: OUTPUTS },
   { name: 'code of integrations', sql: INTEGRATIONS },
+  { name: 'dead letters and shared cursors of integrations', sql: INTEGRATION_LETTERS },
 ];
 
 /** The schema version in a database file; 0 when it is new. */

@@ -34,3 +34,31 @@ export const INTEGRATIONS = `
     platform TEXT NOT NULL, name TEXT NOT NULL, what TEXT NOT NULL, result TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (platform, name, what, result)
   ) STRICT, WITHOUT ROWID;`;
+
+/**
+ * What a run leaves for others. `integration_mark` is the cursor before a page of which records still wait, and `integration_cursor` what
+ * replicas share: reading can go on there and nothing is left out. `again` marks a record that was a dead letter: it was counted before, and
+ * stands before no mark. `integration_taken` names dead letters that wait as records, until they are out of their file;
+ * `integration_passed` keys of dead letters of which something newer was delivered, and when.
+ */
+export const INTEGRATION_LETTERS = `
+  CREATE TABLE integration_mark (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, platform TEXT NOT NULL, name TEXT NOT NULL, cursor TEXT
+  ) STRICT;
+  CREATE INDEX integration_mark_by_name ON integration_mark (platform, name);
+  ALTER TABLE integration_record ADD COLUMN mark INTEGER;
+  ALTER TABLE integration_record ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX integration_record_by_mark ON integration_record (mark);
+
+  CREATE TABLE integration_cursor (
+    platform TEXT NOT NULL, name TEXT NOT NULL, cursor TEXT NOT NULL, version TEXT NOT NULL,
+    PRIMARY KEY (platform, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE integration_taken (
+    platform TEXT NOT NULL, name TEXT NOT NULL, letter TEXT NOT NULL, PRIMARY KEY (platform, name, letter)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE integration_passed (
+    platform TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (platform, name, key)
+  ) STRICT, WITHOUT ROWID;`;

@@ -1,4 +1,3 @@
-import type { Key } from '../manifest/manifest.ts';
 import type { Database } from './database.ts';
 import type { Ownership, Scope } from './ownership.ts';
 
@@ -19,7 +18,7 @@ interface Table {
   readonly of?: string;
   /** How a row is taken over; inserted, or put in the place of the one there is, when absent. */
   readonly add?: string;
-  /** Column of the manifest's key: rows are spread by it. */
+  /** Column by which rows are spread: the manifest's key, or a name. */
   readonly key?: number;
 }
 
@@ -114,6 +113,12 @@ const OF_PLATFORM: Readonly<Record<string, Table>> = {
     ],
     where: `platform = :platform AND :sync = ''`,
   },
+  // Rows can be large: they are spread by their name.
+  integration_cursor: {
+    columns: ['platform', 'name', 'cursor', 'version'],
+    where: `platform = :platform AND :sync = ''`,
+    key: 1,
+  },
 };
 const TABLES: Readonly<Record<string, Table>> = { ...OF_SYNC, ...OF_PLATFORM };
 
@@ -179,10 +184,10 @@ export class SharedLedger {
   }
 }
 
-/** The key of the manifest that a row is about; undefined where there is none. */
-export function keyOf(table: string, row: Row): Key | undefined {
+/** What a row is spread by: the key of the manifest that it is about, or a name; undefined where there is none. */
+export function keyOf(table: string, row: Row): string | undefined {
   const column = TABLES[table]?.key;
-  return column === undefined ? undefined : (String(row[column]) as Key);
+  return column === undefined ? undefined : String(row[column]);
 }
 
 const FORGOTTEN = [
@@ -192,6 +197,7 @@ const FORGOTTEN = [
   ['webhook', 'platform'],
   ['service_level', 'platform'],
   ['integration', 'platform'],
+  ['integration_cursor', 'platform'],
 ] as const;
 
 function parameters({ sync, platform }: Scope): Record<string, string> {

@@ -32,6 +32,8 @@ export interface WaitingRecord {
   readonly changedAt?: number;
   readonly data: JsonValue;
   readonly attempts: number;
+  /** It was a dead letter: what it says of service levels has been counted. */
+  readonly again: boolean;
 }
 
 export type FreshRecord = Pick<WaitingRecord, 'key' | 'changedAt' | 'data'>;
@@ -60,9 +62,11 @@ export interface Counting {
 export interface Settled {
   readonly gone: readonly number[];
   readonly put: readonly { readonly seq: number; readonly due: number; readonly error: string }[];
+  /** Keys that were delivered and of which there are dead letters. */
+  readonly passed?: readonly string[];
 }
 
-const SELECT = 'SELECT seq, key, changed_at, data, attempts FROM integration_record';
+const SELECT = 'SELECT seq, key, changed_at, data, attempts, again FROM integration_record';
 const MINE = 'platform = :platform AND name = :name';
 
 /**
@@ -117,10 +121,11 @@ export class SyncStates {
     const { platform, name } = sync;
     this.#database.write('keep a page of records', () => {
       const add = this.#database.prepare(
-        'INSERT INTO integration_record (platform, name, key, changed_at, data, due) VALUES (?, ?, ?, ?, ?, ?)',
+        'INSERT INTO integration_record (platform, name, key, changed_at, data, due, mark) VALUES (?, ?, ?, ?, ?, ?, ?)',
       );
+      const mark = page.records.length === 0 ? null : this.#mark(sync);
       for (const { key, changedAt = null, data } of page.records)
-        add.run(platform, name, key, changedAt, JSON.stringify(data), Math.trunc(counting.at));
+        add.run(platform, name, key, changedAt, JSON.stringify(data), Math.trunc(counting.at), mark);
       if (page.cursor !== undefined)
         this.#database
           .prepare(`UPDATE integration_sync SET cursor = :cursor WHERE ${MINE}`)
@@ -155,7 +160,8 @@ export class SyncStates {
   }
 
   /** Records were handed over, or were not. */
-  settle(sync: SyncName, { gone, put }: Settled, counting: Counting): void {
+  settle(sync: SyncName, { gone, put, passed = [] }: Settled, counting: Counting): void {
+    const { platform, name } = sync;
     this.#database.write('settle records', () => {
       const remove = this.#database.prepare('DELETE FROM integration_record WHERE seq = ?');
       for (const seq of gone) remove.run(seq);
@@ -163,6 +169,12 @@ export class SyncStates {
         'UPDATE integration_record SET attempts = attempts + 1, due = ?, error = ? WHERE seq = ?',
       );
       for (const { seq, due, error } of put) again.run(Math.trunc(due), error, seq);
+      const newer = this.#database.prepare('INSERT OR REPLACE INTO integration_passed VALUES (?, ?, ?, ?)');
+      for (const key of passed) newer.run(platform, name, key, Math.trunc(counting.at));
+      const used = 'SELECT 1 FROM integration_record WHERE mark = integration_mark.id';
+      this.#database
+        .prepare(`DELETE FROM integration_mark WHERE ${MINE} AND NOT EXISTS (${used})`)
+        .run({ platform, name });
       this.#count(sync, counting);
     });
   }
@@ -226,6 +238,14 @@ export class SyncStates {
     );
   }
 
+  /** Remembers where reading was before a page. */
+  #mark({ platform, name }: SyncName): number | bigint {
+    const before = `SELECT cursor FROM integration_sync WHERE ${MINE}`;
+    return this.#database
+      .prepare(`INSERT INTO integration_mark (platform, name, cursor) VALUES (:platform, :name, (${before}))`)
+      .run({ platform, name }).lastInsertRowid;
+  }
+
   #count({ platform, name }: SyncName, { at, counts, weighed }: Counting): void {
     const add = this.#database.prepare(
       'INSERT INTO integration_count VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
@@ -242,5 +262,6 @@ function recordOf(row: NonNullable<ReturnType<StatementSync['get']>>): WaitingRe
     ...(row['changed_at'] === null ? {} : { changedAt: Number(row['changed_at']) }),
     data: JSON.parse(String(row['data'])) as JsonValue,
     attempts: Number(row['attempts']),
+    again: row['again'] === 1,
   };
 }

@@ -156,10 +156,10 @@ describe('Dead letters', () => {
     const letters = new DeadLetters(dir, { redact, now: () => 0 });
     const sync = { platform: 'prod', name: 'crm' };
     await letters.add(sync, [
-      { reason: 'said hush', key: 'a', data: { x: 1 } },
-      { reason: 'r', data: { x: 'hush' } },
+      { what: 'record', reason: 'said hush', key: 'a', data: { x: 1 } },
+      { what: 'record', reason: 'r', data: { x: 'hush' } },
     ]);
-    await letters.add(sync, [{ reason: 'said hush', key: 'a', data: { x: 1 } }]);
+    await letters.add(sync, [{ what: 'record', reason: 'said hush', key: 'a', data: { x: 1 } }]);
     const lines = readFileSync(letters.fileOf(sync), 'utf8')
       .trim()
       .split('\n')
@@ -168,7 +168,9 @@ describe('Dead letters', () => {
     expect(lines[1]).to.not.have.property('data');
     expect(lines[0]?.['id']).to.equal(lines[2]?.['id']).and.not.equal(lines[1]?.['id']);
     writeFileSync(letters.fileOf(sync), Buffer.alloc(64 * 1024 * 1024));
-    const full: unknown = await letters.add(sync, [{ reason: 'r', data: 1 }]).catch((thrown: unknown) => thrown);
+    const full: unknown = await letters
+      .add(sync, [{ what: 'record', reason: 'r', data: 1 }])
+      .catch((thrown: unknown) => thrown);
     expect(full).to.have.property('code', 'dead-letters-full');
     rmSync(dir, { recursive: true });
   });

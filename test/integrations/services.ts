@@ -17,6 +17,8 @@ export class Services implements AsyncDisposable {
   readonly tokens = new Set<string>();
   /** Status that the CRM answers with, by key; it takes what is not named. */
   readonly refuses = new Map<string, number>();
+  /** Status that the shop answers with. */
+  shop = 200;
   /** Told before each answer of the CRM; an answer waits for it. */
   onPut: (key: string) => Promise<void> = async () => undefined;
   readonly #server: Server;
@@ -49,7 +51,7 @@ export class Services implements AsyncDisposable {
       const limit = Number(searchParams.get('limit'));
       const customers = this.customers.slice(after, after + limit);
       const next = after + customers.length;
-      response.end(JSON.stringify({ customers, next, more: next < this.customers.length }));
+      response.writeHead(this.shop).end(JSON.stringify({ customers, next, more: next < this.customers.length }));
       return;
     }
     const key = decodeURIComponent(pathname.slice(pathname.lastIndexOf('/') + 1));

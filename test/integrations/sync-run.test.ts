@@ -57,6 +57,7 @@ describe('A run of a sync', () => {
       redact: (text) => text,
       weigh: () => new Map(),
       written: () => undefined,
+      onPage: async () => undefined,
       now: () => now,
       random: () => 1,
     });
@@ -83,6 +84,22 @@ describe('A run of a sync', () => {
     const letter = JSON.parse(readFileSync(join(dir, 'letters', 'prod', 'crm.jsonl'), 'utf8')) as JsonObject;
     expect(letter).to.deep.include({ key: 'b', data: 'b1', attempts: 3, reason: 'the process ended' });
     expect(ledger.syncs.waiting(SYNC).records).to.equal(0);
+  });
+
+  it('hands over what failed before alone, though fresh ones wait behind it', async () => {
+    pages.push(records('a1'));
+    deliver = (handed) => {
+      if (handed.some(({ data }) => data === 'a1')) throw new Error('the process ended');
+      return {};
+    };
+    await run();
+    // A run that was killed once it had read a page.
+    const fresh = [{ key: 'b', data: 'b1' }];
+    ledger.syncs.page(SYNC, { records: fresh }, { at: now, counts: [], weighed: new Map() });
+    now += MINUTE;
+    calls.splice(0);
+    expect((await run()).result.delivered).to.deep.equal({ applied: 1, failed: 1, dead: 0 });
+    expect(calls).to.deep.equal(['a1', 'b1']);
   });
 
   it('keeps the order of records with one key: what came later waits for what could not be delivered', async () => {
