@@ -32,6 +32,8 @@ describe('A daemon that is killed in the middle of a sync', () => {
       await new Promise((resolve) => setTimeout(resolve, 20_000).unref());
     };
     let daemon = begin();
+    // Whatever becomes of the test, nobody stays behind.
+    await using _last = { [Symbol.asyncDispose]: async () => void daemon.child.kill('SIGKILL') };
     await until(async () => existsSync(join(home.place.state, 'daemon.json')), 'the daemon', 90_000);
     const running = until(() => place.run().catch(() => undefined), 'a run that was begun', 90_000).catch(
       () => undefined,

@@ -185,9 +185,9 @@ describe('Code of an Integration that runs', () => {
     const index = `export function execute(context) {
       console.log('token ' + context.secrets.token);
       if (context.about === 'deliver') throw new Error('no ' + context.secrets.token);
-      const data = { id: 'a', email: context.secrets.token };
-      return { ...context, records: [{ key: 'a', data }, { key: context.secrets.token, data: {} }, context.secrets.token,
-        { key: 'b', data: { id: 'b', email: 'b@example.com' } }] };
+      const good = { id: 'b', email: 'b@example.com' };
+      return { ...context, records: [{ key: 'a', data: { id: context.secrets.token, email: 'a@example.com' } },
+        { key: context.secrets.token, data: good }, context.secrets.token, { key: 'b', data: good }] };
     }`;
     place = await IntegrationPlace.open(index);
     await place.write();
