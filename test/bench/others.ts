@@ -32,10 +32,10 @@ export const OTHERS: Readonly<
     const { benchKubernetes } = await import('./kubernetes.ts');
     await benchKubernetes(args, nodeFlags);
   },
-  /** A thousand workflows with service levels: size and time of a scrape, and of evaluating the rules in a real Prometheus. */
-  levels: async () => {
+  /** A thousand workflows with service levels: size and time of a scrape, and of evaluating the rules in a real Prometheus: `levels [--days 30]`. */
+  levels: async (args) => {
     const { measureLevels } = await import('./levels.ts');
-    await measureLevels();
+    await measureLevels(args);
   },
   /** What a call of a plugin costs. */
   plugins: async () => {

@@ -34,6 +34,40 @@ describe('the rules', () => {
     }
   });
 
+  it('record what others read as the present before it is five minutes old, with a minute to spare', () => {
+    const seconds = (interval: string): number =>
+      Number.parseInt(interval) * (interval.endsWith('s') ? 1 : interval.endsWith('m') ? 60 : 3600);
+    const groups = WINDOWS.flatMap((window) => windowGroups(window));
+    const read = groups.flatMap(({ rules }) => rules.map(({ expr }) => expr)).join('\n');
+    const rare = groups.filter(({ interval = '30s' }) => seconds(interval) > 240);
+    expect(rare.map(({ interval }) => interval)).to.deep.equal(WINDOWS.map(() => '1h'));
+    for (const { rules } of rare)
+      for (const rule of rules) {
+        const name = 'record' in rule ? rule.record : '';
+        const uses = [...read.matchAll(new RegExp(`${name}\\{[^}]*\\}(\\[\\d+d\\])?`, 'g'))];
+        expect(uses.length, name).to.be.greaterThan(0);
+        for (const [use, range] of uses) expect(range, use).to.be.a('string');
+      }
+  });
+
+  it('read no counter more often than a thousand times for any span', () => {
+    const every = new Map([
+      ['sampled', 240],
+      ['hourly', 3600],
+      ['total', 15],
+    ]);
+    for (const { name: group, rules } of WINDOWS.flatMap((window) => windowGroups(window)))
+      for (const { expr } of rules)
+        for (const [, sampling = '', amount, unit] of expr.matchAll(
+          /increase\(\S*(sampled|hourly|total)\{[^}]*\}\[(\d+)([smhd])\]/g,
+        )) {
+          const size = { s: 1, m: 60, h: 3600, d: 86_400 }[unit ?? ''] ?? 0;
+          // A quarter of a year has more hours.
+          const most = unit === 'd' && Number(amount) > 30 ? 2200 : 1000;
+          expect((Number(amount) * size) / (every.get(sampling) ?? 0), `${group}: ${expr}`).to.be.at.most(most);
+        }
+  });
+
   it('know a service level by its window alone, and each window by itself', () => {
     const other = level('other', { window: '30d', objectives: { freshness: '< 1h' }, minimumTraffic: 99 });
     expect(rulesOf([...LEVELS, other])).to.deep.equal(rulesOf(LEVELS.toReversed()));

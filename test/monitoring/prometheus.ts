@@ -106,6 +106,27 @@ export class Prometheus implements AsyncDisposable {
     return body.data;
   }
 
+  /** What an instant query at a time (seconds since 1970) costs: seconds of evaluating it, and samples that it reads. */
+  async cost(expression: string, at: number): Promise<{ readonly seconds: number; readonly samples: number }> {
+    const data = (await this.get(`query?query=${encodeURIComponent(expression)}&time=${at}&stats=all`)) as {
+      stats: { timings: { evalTotalTime: number }; samples: { totalQueryableSamples: number } };
+    };
+    const { timings, samples } = data.stats;
+    return { seconds: timings.evalTotalTime, samples: samples.totalQueryableSamples };
+  }
+
+  /** Evaluates no rule from now on. */
+  async dropRules(): Promise<void> {
+    this.#bench.write('rules.yaml', 'groups: []');
+    this.#process.kill('SIGHUP');
+    for (let time = 0; time < 600; time++) {
+      const { groups } = (await this.get('rules')) as { groups: readonly unknown[] };
+      if (groups.length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('Prometheus goes on with its rules');
+  }
+
   /** The result of an instant query, by its labels as JSON. */
   async query(expression: string): Promise<readonly { metric: Record<string, string>; value: number }[]> {
     const data = (await this.get(`query?query=${encodeURIComponent(expression)}`)) as {

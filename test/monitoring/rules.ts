@@ -237,6 +237,51 @@ describe('the rules, in promtool', function () {
     );
   });
 
+  it('count over days and a month what was really there, from a sample an hour, through counters that begin anew and a Prometheus that was away', async () => {
+    const own = level('orders', { objectives: { successRate: '> 99%' } });
+    const steady = level('steady', { objectives: { successRate: '> 99%' } });
+    // Ten runs an hour. After 400 hours the ledger is lost: what was counted in that hour is in no counter. Nobody scrapes for five hours.
+    const good = '0+9x400 0+9x199 _x5 1845+9x150';
+    const bad = '0+1x400 0+1x199 _x5 205+1x150';
+    const labels = (name: string) =>
+      `{platform="prod",service_level="${name}",objective="successRate",object="a",window="30d"}`;
+    const HOURS = 60;
+    const over = (what: string, span: string, name: string, value: number) => ({
+      expr: `round(plumbline:service_level_${what}:increase${span}{service_level="${name}"}, 0.001)`,
+      at: 755 * HOURS,
+      samples: [{ labels: labels(name), value }],
+    });
+    await tell(
+      bench,
+      [own, steady],
+      [
+        {
+          name: 'a month',
+          given: [
+            ...events({ service_level: 'orders' }, good, bad),
+            ...events({ service_level: 'steady' }, '0+9x760', '0+1x760'),
+            ...(await termsOf([own, steady], (value) => `${value}x760`)),
+          ],
+          asked: [
+            over('events', '3d', 'steady', 720),
+            over('events', '30d', 'steady', 7200),
+            over('bad_events', '30d', 'steady', 720),
+            over('bad_ratio', '30d', 'steady', 0.1),
+            over('events', '3d', 'orders', 720),
+            over('events', '30d', 'orders', 7190),
+            over('bad_events', '30d', 'orders', 719),
+            over('bad_ratio', '30d', 'orders', 0.1),
+          ],
+          firing: [
+            { alert: 'PlumblineServiceLevelMissed', at: 755 * HOURS, count: 2 },
+            { alert: BURN, at: 755 * HOURS, count: 2, labels: 'severity="ticket"' },
+          ],
+        },
+      ],
+      '1h',
+    );
+  });
+
   it('tell each who is named for it, with its own words and its own bound', async () => {
     const contacts = ['{{ .x }}', 'b"c'];
     const runbook = 'https://x.example/{{ $y }}?"';

@@ -59,15 +59,20 @@ export async function termsOf(levels: readonly Level[], values: (value: string) 
   });
 }
 
-/** Has promtool tell the stories with the rules of these service levels. @throws with what promtool found wrong */
-export async function tell(bench: Bench, levels: readonly Level[], stories: readonly Story[]): Promise<void> {
+/** Has promtool tell the stories with the rules of these service levels, a value `every` so often. @throws with what promtool found wrong */
+export async function tell(
+  bench: Bench,
+  levels: readonly Level[],
+  stories: readonly Story[],
+  every = '1m',
+): Promise<void> {
   const groups = rulesOf(levels);
   const rules = bench.write('rules.yaml', stringify({ groups }, { lineWidth: 0 }));
   // Otherwise in any order, and what one group records of a minute is or is not there for the next.
   const order = groups.map(({ name }) => name);
   const tests = stories.map(({ name, given, firing = [], asked = [], told = [] }) => ({
     name,
-    interval: '1m',
+    interval: every,
     input_series: given,
     promql_expr_test: [
       ...firing.map(({ alert, at, count, labels = '' }) => ({
@@ -88,7 +93,7 @@ export async function tell(bench: Bench, levels: readonly Level[], stories: read
   }));
   const file = bench.write(
     'tests.yaml',
-    stringify({ rule_files: [rules], evaluation_interval: '1m', group_eval_order: order, tests }, { lineWidth: 0 }),
+    stringify({ rule_files: [rules], evaluation_interval: every, group_eval_order: order, tests }, { lineWidth: 0 }),
   );
   await bench.promtool('test', 'rules', file);
 }

@@ -6,17 +6,24 @@ import type { RecordingRule, RuleGroup } from './rule.ts';
 export const SERIES = 'platform, service_level, objective, object, within, window';
 const EVENTS = 'plumbline_service_level_events_total';
 const SECONDS = 'plumbline_service_level_seconds_total';
-/** The same counters, one sample in five minutes. */
-const SAMPLED = {
-  [EVENTS]: 'plumbline:service_level_events:sampled',
-  [SECONDS]: 'plumbline:service_level_seconds:sampled',
-};
 
 const MINUTE = 60;
 const HOUR = 3600;
-/** What is sampled rarely, and the windows that are long enough to be made of it. */
-const RARELY = 5 * MINUTE;
-const LONG = 6 * HOUR;
+const DAY = 24 * HOUR;
+
+/** A sampling of the counters: how often, in seconds, and the spans that are long enough to be made of it, from so many seconds on. */
+interface Sampling {
+  readonly name: string;
+  readonly every: number;
+  readonly from: number;
+}
+/** Below the five minutes for which Prometheus takes a sample for the present, by what evaluating a group may take: alerts would flap. */
+const RARELY = 4 * MINUTE;
+/** The rarest first. */
+const SAMPLINGS: readonly Sampling[] = [
+  { name: 'hourly', every: HOUR, from: 3 * DAY },
+  { name: 'sampled', every: RARELY, from: 2 * HOUR },
+];
 
 /** Names of what is recorded over a window of so many seconds. */
 export function recorded(seconds: number) {
@@ -43,7 +50,8 @@ export function wholeOf(window: string, scale: number): number {
  * What every alert of service levels with this window is made of: events and bad ones over each span that is looked at, and their
  * ratio. One rule serves all of them, because the labels tell them apart. Ratios are of whole events, never averages of ratios, and
  * divide only by what is more than nothing: an idle stretch gives no result, instead of a NaN that would stay in everything made
- * of it. Long spans are made of counters sampled every five minutes: a month of scrapes would be read over and over otherwise.
+ * of it. Long spans are made of counters sampled every four minutes, and those of days of counters sampled every hour: a month of
+ * scrapes would be read over and over otherwise. Counters, and not increases: they lose nothing while Prometheus is away.
  */
 export function recordingGroups(window: string, scale: number): readonly RuleGroup[] {
   const period = periodOf(window);
@@ -52,48 +60,55 @@ export function recordingGroups(window: string, scale: number): readonly RuleGro
     ...new Set([...burnsOf(period, scale).flatMap(({ short, long }) => [short, long]), wholeOf(window, scale)]),
   ]
     .toSorted((a, b) => a - b)
-    .map((seconds) => ({
-      seconds,
-      rules: rulesOver(seconds, window, { long: seconds >= LONG * scale, average: averages.has(seconds) }),
-    }));
-  const long = spans.filter(({ seconds }) => seconds >= LONG * scale);
+    .map((seconds) => {
+      const sampling = SAMPLINGS.find(({ from }) => seconds >= from * scale);
+      return { seconds, sampling, rules: rulesOver(seconds, window, { sampling, average: averages.has(seconds) }) };
+    });
+  const group = (name: string, seconds: number, rules: RuleGroup['rules']): RuleGroup => ({
+    name: `plumbline-service-levels-${window}-${name}`,
+    interval: promDuration(Math.max(1, Math.round(seconds * scale))),
+    rules,
+  });
+  const long = spans.filter(({ sampling }) => sampling !== undefined).flatMap(({ rules }) => rules);
   return [
     ...spans
-      .filter((span) => !long.includes(span))
-      .map(({ seconds, rules }): RuleGroup => ({
-        name: `plumbline-service-levels-${window}-over-${promDuration(seconds)}`,
-        interval: promDuration(intervalOf(seconds, scale)),
-        rules,
-      })),
-    {
-      name: `plumbline-service-levels-${window}-over-long`,
-      interval: promDuration(Math.max(1, Math.round(RARELY * scale))),
-      rules: [...sampled(window), ...long.flatMap(({ rules }) => rules)],
-    },
+      .filter(({ sampling }) => sampling === undefined)
+      .map(({ seconds, rules }) => group(`over-${promDuration(seconds)}`, intervalOf(seconds / scale), rules)),
+    ...SAMPLINGS.filter(({ every }) => every > RARELY).map(({ name, every }) =>
+      group(name, every, sampled(name, window)),
+    ),
+    group('over-long', RARELY, [...sampled('sampled', window), ...long]),
   ];
 }
 
+function sampleOf(of: typeof EVENTS | typeof SECONDS, sampling: string): string {
+  return `plumbline:${of.replace(/^plumbline_(.*)_total$/, '$1')}:${sampling}`;
+}
+
 /** First in their group: what is made of them in the same turn sees them. */
-function sampled(window: string): readonly RecordingRule[] {
+function sampled(name: string, window: string): readonly RecordingRule[] {
   return [
-    { record: SAMPLED[EVENTS], expr: `${EVENTS}${matching({ window })}` },
-    { record: SAMPLED[SECONDS], expr: `${SECONDS}${matching({ window, objective: 'averageDuration' })}` },
+    { record: sampleOf(EVENTS, name), expr: `${EVENTS}${matching({ window })}` },
+    { record: sampleOf(SECONDS, name), expr: `${SECONDS}${matching({ window, objective: 'averageDuration' })}` },
   ];
 }
 
 function rulesOver(
   seconds: number,
   window: string,
-  { long, average }: { readonly long: boolean; readonly average: boolean },
+  { sampling, average }: { readonly sampling: Sampling | undefined; readonly average: boolean },
 ): readonly RecordingRule[] {
   const { events, bad, ratio, average: mean } = recorded(seconds);
   const own = matching({ window });
-  const increase = (of: keyof typeof SAMPLED, labels: Readonly<Record<string, string>>): string =>
-    `sum by (${SERIES}) (increase(${long ? SAMPLED[of] : of}${matching({ window, ...labels })}[${promDuration(seconds)}]))`;
+  const increase = (of: typeof EVENTS | typeof SECONDS, labels: Readonly<Record<string, string>>): string => {
+    const counter = sampling === undefined ? of : sampleOf(of, sampling.name);
+    return `sum by (${SERIES}) (increase(${counter}${matching({ window, ...labels })}[${promDuration(seconds)}]))`;
+  };
   const timed = { objective: 'averageDuration' };
   return [
-    { record: events, expr: increase(EVENTS, {}) },
     { record: bad, expr: increase(EVENTS, { result: 'bad' }) },
+    // Of the good ones alone, so that no sample is read twice.
+    { record: events, expr: `${increase(EVENTS, { result: 'good' })} + ${bad}${own}` },
     { record: ratio, expr: `${bad}${own} / (${events}${own} > 0)` },
     ...(average
       ? [{ record: mean, expr: `${increase(SECONDS, timed)} / (${events}${matching({ window, ...timed })} > 0)` }]
@@ -101,9 +116,7 @@ function rulesOver(
   ];
 }
 
-/** A tenth of the span, between half a minute and five minutes: what changes slowly need not be looked at often. */
-function intervalOf(seconds: number, scale: number): number {
-  const slow = Math.max(1, Math.round(RARELY * scale));
-  const fast = Math.max(1, Math.round(30 * scale));
-  return Math.min(slow, Math.max(fast, Math.round(seconds / 10)));
+/** Seconds between two looks at a span, at full scale: a tenth of it, between half a minute and four minutes. */
+function intervalOf(seconds: number): number {
+  return Math.min(RARELY, Math.max(30, Math.round(seconds / 10)));
 }
