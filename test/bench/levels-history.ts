@@ -13,8 +13,9 @@ interface Past {
 }
 
 const DAY = 86_400;
-/** Seconds of a block of Prometheus. promtool reads its whole input once for each of them. */
-const BLOCK = 7200;
+/** Hours of a block, as a Prometheus that keeps samples for a month makes them. promtool reads its whole input once for each. */
+const BLOCK_HOURS = 54;
+const BLOCK = BLOCK_HOURS * 3600;
 /** Seconds that the rules read of what is scraped itself. */
 const SCRAPED = 3 * 3600;
 
@@ -59,7 +60,15 @@ async function makeBlocks(bench: Bench, pasts: readonly Past[]): Promise<void> {
   const file = join(bench.dir, 'block.om');
   for (let from = Math.floor((now - reach) / BLOCK) * BLOCK; from < now; from += BLOCK)
     if (await writeBlock(file, pasts, { from, until: Math.min(from + BLOCK, now), now }))
-      await bench.promtool('tsdb', 'create-blocks-from', 'openmetrics', '-q', file, data);
+      await bench.promtool(
+        'tsdb',
+        'create-blocks-from',
+        'openmetrics',
+        '-q',
+        `--max-block-duration=${BLOCK_HOURS}h`,
+        file,
+        data,
+      );
 }
 
 async function writeBlock(

@@ -5,9 +5,10 @@ import { Writable } from 'node:stream';
 import { expect } from 'chai';
 import { ExecutionPoller, type ExecutionParts } from '../../src/daemon/executions.ts';
 import { SYSTEM_TIMERS } from '../../src/daemon/timers.ts';
-import type { Execution } from '../../src/drivers/driver.ts';
+import type { Driver, Execution } from '../../src/drivers/driver.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { createLog } from '../../src/report/log.ts';
+import type { Monitor, Seen } from '../../src/monitor/monitor.ts';
 import { Metrics } from '../../src/report/metrics.ts';
 import { owned } from '../ledger/samples.ts';
 import { ManualTimers, settled } from './manual-timers.ts';
@@ -269,6 +270,50 @@ describe('runs of workflows', () => {
     expect(platform.cursors).to.deep.equal(['c0', 'c0', 'c2']);
     expect(await counted('success')).to.equal(1);
     expect(said.filter((line) => line.includes('executions not read'))).to.have.length(1);
+  });
+
+  it('are weighed by how they ended and how long they took: never less than no time, and nothing where that is not told', async () => {
+    const own = (on: string, name: string): void =>
+      ledger
+        .journal({ sync: 'orders', platform: on })
+        .record([{ record: 'own', owned: owned(`Workflow/${name}`, { remote: 'tab' }) }]);
+    own('prod', 'orders');
+    // The same id on another platform is another workflow.
+    own('staging', 'other');
+    const runs = [
+      run('1'),
+      run('2', 'error'),
+      { ...run('3'), startedAt: 9_000, endedAt: 2_000 },
+      { ...run('4', 'error'), startedAt: 1_000, endedAt: 61_000 },
+    ];
+    const UNTIMED = { untimed: true as const };
+    const seen = async (untimed: boolean) => {
+      ledger.setCursor('executions/prod', 'c0');
+      platform.pages = [{ executions: runs, cursor: 'c4' }];
+      const weighed: unknown[] = [];
+      const monitor = {
+        weigh: (all: readonly Seen[]) => {
+          weighed.push(...all.map(({ object, happening }) => [object, ...Object.values(happening)]));
+          return new Map();
+        },
+        counted: () => undefined,
+      } as unknown as Monitor;
+      const driver: Driver = untimed ? Object.assign(Object.create(platform) as MemoryPlatform, UNTIMED) : platform;
+      await poller({ monitor, connected: async () => new Map([['prod', driver]]) }).poll();
+      return weighed;
+    };
+    expect(await seen(false)).to.deep.equal([
+      ['orders', 'run', true, 1],
+      ['orders', 'run', false, 1],
+      ['orders', 'run', true, 0],
+      ['orders', 'run', false, 60],
+    ]);
+    expect(await seen(true)).to.deep.equal([
+      ['orders', 'run', true],
+      ['orders', 'run', false],
+      ['orders', 'run', true],
+      ['orders', 'run', false],
+    ]);
   });
 
   describe('that somebody has just begun', () => {

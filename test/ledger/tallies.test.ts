@@ -71,6 +71,22 @@ describe('Counts of service levels', () => {
     expect([tallies.all()[0]?.good, ledger.cursor('executions/p')]).to.deep.equal([1, 'c1']);
   });
 
+  it('of a span belong to a window that reaches into it, and to none that begins where it ends', () => {
+    const { tallies } = ledger;
+    const start = Math.floor(BEGIN / MINUTE) * MINUTE;
+    tallies.add({ at: start + MINUTE - 1, counts: one(1) });
+    expect(tallies.since(start + MINUTE - 1000).get(idOf())?.good).to.equal(1);
+    expect(tallies.since(start + MINUTE).get(idOf())).to.equal(undefined);
+  });
+
+  it("of a series that has gone are nobody's; those beside it are taken", () => {
+    const { tallies } = ledger;
+    const gone = 999;
+    tallies.add({ at: BEGIN, counts: new Map([[gone, { good: 1, bad: 0, seconds: 0 }], ...one(2)]) });
+    expect(tallies.all().map(({ good }) => good)).to.deep.equal([2]);
+    expect([...tallies.since(0).keys()]).to.deep.equal([idOf()]);
+  });
+
   it('go with their series, rows and all', () => {
     ledger.tallies.add({ at: BEGIN, counts: one(1) });
     ledger.tallies.keep([], BEGIN);

@@ -409,6 +409,69 @@ describe('the monitor', () => {
     ]);
   });
 
+  it('has room for so many series of a platform, whatever they are of', () => {
+    promise('orders', { objectives: { successRate: '> 99%', freshness: '< 1h' }, objects: ['a', 'b'] });
+    const monitor = monitorWith(3);
+    const objects = statusesOf(monitor.standings()).map(({ objective, object }) => `${objective} ${object}`);
+    expect(objects).to.have.members(['successRate a', 'successRate b', 'freshness a', 'freshness _other']);
+  });
+
+  it('measures the platforms that are named or have the labels, and no others', () => {
+    const api = (name: string, selector: object) =>
+      promise(name, { selector: { kind: 'Platform', ...selector }, objectives: { errorRate: '< 1%' }, objects: [] });
+    api('all', {});
+    api('named', { names: ['prod'] });
+    api('labelled', { matchLabels: { tier: '1' } });
+    api('elsewhere', { names: ['staging'] });
+    api('other', { matchLabels: { tier: '2' } });
+    api('half', { matchLabels: { tier: '1', team: 'orders' } });
+    const measured = statusesOf(monitorWith().standings()).map(({ serviceLevel }) => serviceLevel);
+    expect(measured).to.have.members(['all', 'named', 'labelled']);
+  });
+
+  it('tells as a time when the last good one was, which a bad one does not move, and begins with when counting began', async () => {
+    promise('orders', { objectives: { freshness: '< 1h', successRate: '> 99%' } });
+    const monitor = monitorWith();
+    monitor.refresh();
+    const last = async () =>
+      (await shown(/^plumbline_service_level_last_good.*"freshness"/)).map((line) => Number(line.split(' ').at(-1)));
+    const began = now / 1000;
+    expect(await last()).to.deep.equal([began]);
+    now += HOUR;
+    takeAll(monitor, [run(true)]);
+    expect(await last()).to.deep.equal([began + 3600]);
+    now += HOUR;
+    takeAll(monitor, [run(false)]);
+    expect(await last()).to.deep.equal([began + 3600]);
+  });
+
+  it('sums up times only where there is one to stay within', async () => {
+    promise('orders', { objectives: { durationP95: '< 30s', averageDuration: '< 30s', successRate: '> 99%' } });
+    const monitor = monitorWith();
+    takeAll(monitor, [run(true, { seconds: 2.5 })]);
+    const sums = (await shown(/^plumbline_service_level_seconds_total/)).map((line) => [
+      /objective="(\w+)"/.exec(line)?.[1],
+      Number(line.split(' ').at(-1)),
+    ]);
+    expect(sums).to.have.deep.members([
+      ['averageDuration', 2.5],
+      ['durationP95', 2.5],
+    ]);
+  });
+
+  it('tells what is left of a budget until its service level goes', async () => {
+    promise('orders', { objectives: { successRate: '> 90%' } });
+    const monitor = monitorWith();
+    takeAll(monitor, [...Array.from({ length: 19 }, () => run(true)), run(false)]);
+    monitor.judge();
+    const left = async () =>
+      (await shown(/^plumbline_service_level_budget_left/)).map((line) => Number(line.split(' ').at(-1)));
+    expect(await left()).to.deep.equal([0.5]);
+    ledger.serviceLevels.remove('orders', ledger.serviceLevels.get('orders')?.version ?? '');
+    monitor.judge();
+    expect(await left()).to.deep.equal([]);
+  });
+
   it('keeps what it has taken when the ledger cannot be written, and shows it only then when it stands', async () => {
     promise('orders', { objectives: { successRate: '> 99%' } });
     const monitor = monitorWith();
