@@ -6,7 +6,7 @@ const SETTINGS = { level: 1, memLevel: 5, windowBits: 13 };
 /** What kubectl writes down of the whole object, for itself. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
-const packs = new WeakMap<KubeObject, Buffer>();
+const packs = new WeakMap<KubeObject, Uint8Array>();
 
 /**
  * An object as it is kept where there are many: without `managedFields` and kubectl's copy of it, and with its `spec` in a tenth of the room,
@@ -17,8 +17,8 @@ export function packed(object: KubeObject, before?: KubeObject): KubeObject {
   const bytes = isSameSpec(object, before) ? packs.get(before) : undefined;
   const kept: KubeObject = { ...rest, metadata: trimmed(metadata) };
   if (spec === undefined) return kept;
-  // A copy: what the compressor gives is a piece of a buffer of its own, of which all would be kept.
-  const pack = bytes ?? Buffer.from(deflateRawSync(JSON.stringify(spec), SETTINGS));
+  // A copy with memory of its own: what the compressor gives, and what Buffer.from does, are pieces of larger buffers, which would be kept whole.
+  const pack = bytes ?? new Uint8Array(deflateRawSync(JSON.stringify(spec), SETTINGS));
   Object.defineProperty(kept, 'spec', {
     enumerable: true,
     get: (): unknown => JSON.parse(inflateRawSync(pack, { windowBits: SETTINGS.windowBits }).toString()),

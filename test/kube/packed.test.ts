@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { packed } from '../../src/kube/packed.ts';
@@ -9,6 +11,13 @@ const object = (metadata: object, spec: unknown, more: object = {}): KubeObject 
   ...(spec === undefined ? {} : { spec }),
   ...more,
 });
+
+/** What has the garbage collected, wholly. */
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
 const SPEC = { title: 'Orders', definition: [{ id: 'ü', wires: [[]], text: 'x'.repeat(5_000) }] };
 
 describe('an object that is kept among many', () => {
@@ -30,6 +39,22 @@ describe('an object that is kept among many', () => {
         title: 'after',
       });
     }
+  });
+
+  it('keeps no more memory than it needs, whatever else is allocated meanwhile', () => {
+    const collect = collector();
+    const memory = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = memory();
+    const kept = Array.from({ length: 1_000 }, (_, index) => {
+      // Others take their pieces of the pool that Node cuts small buffers from.
+      Buffer.from('x'.repeat(20_000));
+      return packed(object({ uid: `u${index}` }, { title: `Number ${index}` }));
+    });
+    expect(memory() - before, 'a piece of a pool keeps 64 kB').to.be.below(8_000_000);
+    expect(kept.at(-1)?.['spec']).to.deep.equal({ title: 'Number 999' });
   });
 
   it('has no spec where it had none', () => {
