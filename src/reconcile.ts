@@ -22,12 +22,15 @@ export async function reconcile(pass: Pass, signal: AbortSignal): Promise<PassRe
     const facts = factsOf(pass, signal);
     const desired = retired ? NO_MANIFESTS : await findings.timed('manifest', pass.loader.load(snapshot, signal));
     pass.memory.desired = desired;
+    pass.onDesired?.(desired);
     findings.problems(desired.problems);
     const planned = await findings.timed('plan', planPass(pass, { snapshot, desired, facts }, signal));
     findings.planned(planned);
     if (pass.mode === 'apply') await findings.timed('apply', carryOut(pass, planned, findings, signal));
   } catch (error) {
     findings.failed(asError(error, signal));
+  } finally {
+    pass.loader.rest();
   }
   return findings.report();
 }

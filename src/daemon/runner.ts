@@ -1,6 +1,6 @@
 import { ReconcilerError, messageOf, retryOf } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { Key } from '../manifest/manifest.ts';
+import type { Key, Kind, Manifest } from '../manifest/manifest.ts';
 import type { Approvals } from '../plan/terms.ts';
 import type { ChangeChecks } from '../plugins/changes.ts';
 import { reconcile } from '../reconcile.ts';
@@ -91,6 +91,9 @@ export async function runPass(
         ...(parts.pins === undefined ? {} : { pins: parts.pins(target) }),
         trigger,
         mode,
+        onDesired: ({ manifests }) => {
+          if (mode === 'apply') parts.metrics.expectKinds(target.sync, target.platform, kindsOf(manifests.values()));
+        },
         ...(expect === undefined ? {} : { expect }),
         only: only ?? [],
         // A plan may be made while a pass runs; it must not disturb what that remembers.
@@ -108,6 +111,12 @@ export async function runPass(
   if (down || report.plan !== undefined) parts.metrics.platformUp(target.platform, !down);
   parts.reporter.report(report);
   return report;
+}
+
+function kindsOf(manifests: Iterable<Manifest>): ReadonlySet<Kind> {
+  const kinds = new Set<Kind>();
+  for (const { kind } of manifests) kinds.add(kind);
+  return kinds;
 }
 
 /** Why a Sync is suspended; undefined when it runs. */

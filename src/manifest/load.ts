@@ -75,6 +75,11 @@ export class ManifestLoader {
     return turn;
   }
 
+  /** The pass is over: definitions that were kept for it go, and are read again should somebody ask. */
+  rest(): void {
+    this.#specs.rest();
+  }
+
   async #load(snapshot: Snapshot, signal: AbortSignal): Promise<Desired> {
     signal.throwIfAborted();
     const last = this.#last;

@@ -52,6 +52,12 @@ export class SpecBatches implements SpecReader {
     this.#room = KEPT;
   }
 
+  /** Nobody asks until the next load, or for little: with many sources, what each kept would add up. */
+  rest(): void {
+    this.begin();
+    this.#room = 0;
+  }
+
   /** What is read from now on. */
   use(snapshot: Snapshot): void {
     this.#snapshot = snapshot;

@@ -1,7 +1,7 @@
 import type { Driver } from '../drivers/driver.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ManifestLoader } from '../manifest/load.ts';
-import type { JsonObject, Manifest } from '../manifest/manifest.ts';
+import type { Desired, JsonObject, Manifest } from '../manifest/manifest.ts';
 import type { Terms } from '../plan/terms.ts';
 import type { ChangeChecks } from '../plugins/changes.ts';
 import type { Rules } from '../policy/review.ts';
@@ -42,6 +42,8 @@ export interface Pass {
   readonly trigger: Trigger;
   /** `plan` stops at the Plan value and writes nothing; `apply` goes on. */
   readonly mode: 'plan' | 'apply';
+  /** Told what the source says, before anything is sent. */
+  readonly onDesired?: (desired: Desired) => void;
   /** Fingerprint of a saved plan that must still hold. */
   readonly expect?: string;
   /** Keys to restrict the plan to; all when empty. */

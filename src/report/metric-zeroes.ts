@@ -1,4 +1,4 @@
-import { KINDS } from '../manifest/manifest.ts';
+import type { Kind } from '../manifest/manifest.ts';
 import type { Families } from './metric-list.ts';
 import type { PassResult, Trigger } from './pass-report.ts';
 import type { Outcome } from '../drivers/driver.ts';
@@ -32,15 +32,24 @@ export function zeroes(families: Families, sync: string, platform: string): void
     for (const result of Object.keys(RESULTS))
       families.passes.metric.inc(families.passes.touch({ ...here, trigger, result }), 0);
   }
-  for (const kind of KINDS) {
-    for (const verb of Object.keys(VERBS)) {
-      for (const result of Object.keys(OUTCOMES)) {
-        families.changes.metric.inc(families.changes.touch({ ...here, kind, verb, result }), 0);
-      }
-    }
-  }
   for (const gauge of [families.owned, families.drifted, families.stale]) gauge.metric.set(gauge.touch(here), 0);
   for (const severity of ['error', 'warning'])
     families.problems.metric.set(families.problems.touch({ ...here, severity }), 0);
   families.retries.metric.inc(families.retries.touch(here), 0);
+}
+
+/**
+ * Likewise for changes of some kinds. Of all there are it would be well over a hundred series for each Sync, most of which never hold
+ * an object of most kinds.
+ */
+export function zeroesOfKinds(
+  { changes }: Families,
+  here: { readonly sync: string; readonly platform: string },
+  kinds: Iterable<Kind>,
+): void {
+  for (const kind of kinds) {
+    for (const verb of Object.keys(VERBS)) {
+      for (const result of Object.keys(OUTCOMES)) changes.metric.inc(changes.touch({ ...here, kind, verb, result }), 0);
+    }
+  }
 }

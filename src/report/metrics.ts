@@ -1,11 +1,12 @@
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { Execution, RequestObserver } from '../drivers/driver.ts';
 import type { RunCount } from '../ledger/tallies.ts';
+import type { Kind } from '../manifest/manifest.ts';
 import type { PassReport } from './pass-report.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { createFamilies } from './metric-list.ts';
 import type { Families } from './metric-list.ts';
-import { zeroes } from './metric-zeroes.ts';
+import { zeroes, zeroesOfKinds } from './metric-zeroes.ts';
 import { countsOf } from './counts.ts';
 import { IntegrationMetrics } from './integration-metrics.ts';
 import { LevelMetrics } from './level-metrics.ts';
@@ -98,10 +99,15 @@ export class Metrics {
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Sets every series of a Sync on a Platform to zero, so that the first failure is an increase that an alert can see. */
+  /** Sets the series of a Sync on a Platform to zero, so that the first failure is an increase that an alert can see. */
   expectSync(sync: string, platform: string): void {
     zeroes(this.#families, sync, platform);
     this.suspended(sync, false);
+  }
+
+  /** The same for changes of these kinds, once it is known that a Sync has objects of them. */
+  expectKinds(sync: string, platform: string, kinds: Iterable<Kind>): void {
+    zeroesOfKinds(this.#families, { sync, platform }, kinds);
   }
 
   expectPlatform(platform: string): void {
@@ -120,6 +126,8 @@ export class Metrics {
     families.passSeconds.metric.observe(families.passSeconds.touch(here), (report.endedAt - report.startedAt) / 1000);
     set(families.lastPass, here, report.endedAt / 1000);
     if (result === 'in-sync' || result === 'applied') set(families.lastSuccess, here, report.endedAt / 1000);
+    // What is only there to be deleted is in no source.
+    this.expectKinds(sync, platform, new Set(report.outcomes.map(({ change }) => change.kind)));
     for (const outcome of report.outcomes) {
       const { kind, verb } = outcome.change;
       families.changes.metric.inc(families.changes.touch({ ...here, kind, verb, result: outcome.status }));

@@ -311,6 +311,22 @@ describe('loading manifests', () => {
     expect(second.reads).to.have.length(1);
   });
 
+  it('keeps no definition once it rests, and reads it again for whoever asks', async () => {
+    const loader = loaderWith();
+    const snapshot = snapshotOf({ 'w.yaml': yaml('Workflow', 'w', 'spec: {definition: {name: W, steps: []}}') });
+    const { manifests } = await loader.load(snapshot, signal());
+    const definition = async (): Promise<unknown> =>
+      (await manifests.get('Workflow/w')?.spec(signal()))?.['definition'];
+    const [first, second] = [await definition(), await definition()];
+    expect(second, 'kept for a pass').to.equal(first);
+    expect(snapshot.reads).to.have.length(1);
+    loader.rest();
+    const later = await definition();
+    expect(later).to.deep.equal(first);
+    expect(await definition(), 'nor is what is asked for meanwhile').to.not.equal(later);
+    expect(snapshot.reads).to.have.length(3);
+  });
+
   it('takes problems of the source over: a file that was refused may have held anything', async () => {
     const problem = {
       origin: { file: 'link.yaml', line: 1, column: 1 },

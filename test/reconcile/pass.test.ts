@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { ReconcilerError } from '../../src/errors.ts';
+import type { Desired } from '../../src/manifest/manifest.ts';
 import { PassMemory } from '../../src/reconcile/memory.ts';
 import { Desk, document, workflow } from './desk.ts';
 
@@ -51,6 +52,21 @@ describe('A pass', () => {
     expect(desk.driver.looks).to.have.length(1);
     expect(desk.driver.probes).to.equal(probes);
     expect(desk.ledger.view({ sync: 'orders', platform: 'memory' })).to.deep.equal(before);
+  });
+
+  it('keeps no definition when it has ended, however it did', async () => {
+    for (const more of [{}, { mode: 'plan' as const }, { expect: 'another plan' }]) {
+      desk.write('a.yaml', workflow('a', JSON.stringify(more)));
+      let desired: Desired | undefined;
+      await desk.pass({ ...more, onDesired: (what) => (desired = what) });
+      const manifest = desired?.manifests.get('Workflow/a');
+      const definition = async (): Promise<unknown> =>
+        (await manifest?.spec(new AbortController().signal))?.['definition'];
+      const [first, second] = [await definition(), await definition()];
+      expect(first).to.be.an('object');
+      expect(second, 'read anew').to.not.equal(first);
+      expect(second).to.deep.equal(first);
+    }
   });
 
   it('that only plans writes nothing at all, and leaves the next one nothing out', async () => {

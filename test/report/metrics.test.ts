@@ -20,9 +20,25 @@ describe('metrics', () => {
     metrics.expectSync('orders', 'prod');
     const found = await samples(metrics);
     expect(found.get(`plumbline_passes_total{${HERE},trigger="retry",result="failed"}`)).to.equal(0);
-    expect(found.get(`plumbline_changes_total{${HERE},kind="AccessGrant",verb="delete",result="failed"}`)).to.equal(0);
     expect(found.get(`plumbline_problems{${HERE},severity="error"}`)).to.equal(0);
     expect(found.get(`plumbline_build_info{version="1.2.3",node="${process.version}"}`)).to.equal(1);
+  });
+
+  it('exist for changes of the kinds that a Sync has, with zero before any of them: for no others, and twice for none', async () => {
+    const metrics = new Metrics({ version: '1' });
+    metrics.expectSync('orders', 'prod');
+    metrics.expectKinds('orders', 'prod', ['AccessGrant']);
+    metrics.pass(passOf({ outcomes: [applied(updateOf('Workflow/a'))] }));
+    metrics.expectKinds('orders', 'prod', ['AccessGrant']);
+    const found = [...(await samples(metrics))].filter(([name]) => name.startsWith('plumbline_changes_total'));
+    const kinds = new Set(found.map(([name]) => /kind="(\w+)"/.exec(name)?.[1]));
+    expect([...kinds]).to.have.members(['AccessGrant', 'Workflow']);
+    const failures = found.filter(([name]) => name.includes('verb="delete",result="failed"'));
+    expect(failures.map(([, value]) => value)).to.deep.equal([0, 0]);
+    expect(
+      found.reduce((sum, [, value]) => sum + value, 0),
+      'what was counted stays',
+    ).to.equal(1);
   });
 
   it('count passes and changes, and show how things stand', async () => {
