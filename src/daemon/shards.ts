@@ -44,6 +44,9 @@ export const SUSPENSIONS = 'suspensions';
 /** Milliseconds for one request, of a shard without platforms. */
 const LEAST_GRACE = 1_000;
 
+/** Names whose shards are remembered. */
+const NAMES = 20_000;
+
 /** The shard that a platform belongs to; the same for every replica and every release. */
 function shardOf(platform: string, shards: number): number {
   return createHash('sha256').update(platform).digest().readUInt32BE(0) % shards;
@@ -58,6 +61,8 @@ export class Shards implements AsyncDisposable {
   readonly #elector: Elector;
   /** Shards of which everything is known that passes need. */
   readonly #ready = new Set<number>();
+  /** By platform: asked for at every request. */
+  readonly #shards = new Map<string, number>();
   #keeper: ShardKeeper | undefined;
   #stopped = false;
 
@@ -149,7 +154,13 @@ export class Shards implements AsyncDisposable {
   }
 
   #shardOf(platform: string): number {
-    return shardOf(platform, this.#terms.shards);
+    const known = this.#shards.get(platform);
+    if (known !== undefined) return known;
+    const shard = shardOf(platform, this.#terms.shards);
+    // Names come and go for as long as the process lives.
+    if (this.#shards.size >= NAMES) this.#shards.clear();
+    this.#shards.set(platform, shard);
+    return shard;
   }
 
   #within(shard: number): (platform: string) => boolean {

@@ -48,6 +48,8 @@ export class Monitor {
   readonly #parts: MonitorParts;
   readonly #judge: Judge;
   #made = '';
+  /** What the counting follows from, as of the last look: the registered service levels, and the platforms where there are any. */
+  #counted: { readonly generation: number; readonly known: string | undefined } | undefined;
   #levels: readonly Level[] = [];
   #placed: readonly Numbered[] = [];
   readonly #byId = new Map<number, Numbered>();
@@ -82,7 +84,12 @@ export class Monitor {
       known.map(({ name }) => [this.#holds(name), this.settled(name)]),
     ]);
     if (made === this.#made) return;
-    this.#levels = levelsOf(ledger.serviceLevels.list(), known);
+    const registered = ledger.serviceLevels.list();
+    this.#counted = {
+      generation: ledger.serviceLevels.generation,
+      known: registered.length === 0 ? undefined : JSON.stringify(known),
+    };
+    this.#levels = levelsOf(registered, known);
     const placed = seriesOf(this.#levels, room);
     ledger.tallies.keep(placed, now());
     const tallies = new Map(ledger.tallies.all().map((tally) => [wordOf(tally), tally]));
@@ -136,10 +143,17 @@ export class Monitor {
 
   /** What happened, in counts; to be written together with the cursor behind it, and then given to `counted`. */
   weigh(seen: readonly Seen[]): Weighed {
-    this.refresh();
+    if (this.#countsOtherwise()) this.refresh();
     const counts = new Map<number, Counts>();
     for (const one of seen) this.#weigh(one, counts);
     return counts;
+  }
+
+  /** Asked for every request to a platform: what only decides about what is shown waits for the next look. */
+  #countsOtherwise(): boolean {
+    const { ledger, platforms } = this.#parts;
+    if (this.#counted?.generation !== ledger.serviceLevels.generation) return true;
+    return this.#counted.known !== undefined && this.#counted.known !== JSON.stringify(platforms());
   }
 
   /** Shows what has been written down. */

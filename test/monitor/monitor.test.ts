@@ -83,6 +83,41 @@ describe('the monitor', () => {
     ]);
   });
 
+  it('counts what is registered, and where, at the next event, without a look at all platforms for each', () => {
+    const platforms = [{ name: 'prod', labels: {} as Record<string, string> }];
+    let looks = 0;
+    const settled = (): boolean => {
+      looks += 1;
+      return true;
+    };
+    const monitor = new Monitor({
+      ledger,
+      metrics,
+      now: () => now,
+      platforms: () => platforms,
+      revisionOf: () => revision,
+      settled,
+    });
+    const request: Seen = {
+      kind: 'Platform',
+      platform: 'prod',
+      object: 'prod',
+      happening: { what: 'request', ok: true, seconds: 1 },
+    };
+    expect(monitor.weigh([request]).size).to.equal(0);
+    promise('api', {
+      selector: { kind: 'Platform', matchLabels: { tier: '1' } },
+      objectives: { errorRate: '< 1%' },
+      objects: [],
+    });
+    expect(monitor.weigh([request]).size, 'of other platforms only').to.equal(0);
+    platforms[0] = { name: 'prod', labels: { tier: '1' } };
+    expect(monitor.weigh([request]).size).to.equal(1);
+    looks = 0;
+    for (let turn = 0; turn < 100; turn++) monitor.weigh([request]);
+    expect(looks).to.equal(0);
+  });
+
   it('holds times against their bounds exactly, and a promise of "<" at the bound is broken', () => {
     promise('times', { objectives: { durationP95: '< 30s', averageDuration: '<= 30s' }, minimumTraffic: 1 });
     const monitor = monitorWith();
