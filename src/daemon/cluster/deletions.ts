@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import type { EventRecorder, KubeTelling } from '../../kube/events.ts';
 import { isClusterError } from '../../kube/failure.ts';
 import type { KubeObject } from '../../kube/object.ts';
@@ -16,6 +17,11 @@ const AGAIN = { changed: 300, failed: 10_000 } as const;
  * a machine that is gone. What was owned is tried on for as long as the Platform is configured.
  */
 export const PATIENCE = 600_000;
+
+/** Objects that are changed at once. */
+const WIDTH = 8;
+
+type Owned = Scope & { readonly owned: number };
 
 export interface DeletionsParts {
   readonly state: ClusterState;
@@ -40,32 +46,48 @@ export class Deletions {
   /** A Sync comes into force when its deletion can be held up: what it creates before could be left behind. */
   async hold(): Promise<void> {
     const { state, isOurs } = this.#parts;
-    for (const object of state.objects('Sync').values()) {
+    const { syncs } = state.judged;
+    const unheld = [...state.objects('Sync').values()].filter((object) => {
       const { finalizers = [], deletionTimestamp } = object.metadata;
-      if (deletionTimestamp !== undefined || finalizers.includes(FINALIZER) || !isOurs(object)) continue;
-      if (state.judged.syncs.has(nameIn(object))) await this.#setFinalizer(object, true);
-    }
+      return deletionTimestamp === undefined && !finalizers.includes(FINALIZER) && syncs.has(nameIn(object));
+    });
+    const work = async (object: KubeObject): Promise<void> => {
+      if (isOurs(object)) await this.#setFinalizer(object, true);
+    };
+    await new PQueue({ concurrency: WIDTH }).addAll(unheld.map((object) => () => work(object)));
   }
 
   /** Lets Syncs go whose deletion has nothing more to wait for. */
   async release(): Promise<void> {
     const { state, recorder, isOurs } = this.#parts;
-    for (const object of state.objects('Sync').values()) {
-      const { finalizers = [], deletionTimestamp } = object.metadata;
-      if (deletionTimestamp === undefined || !finalizers.includes(FINALIZER) || !isOurs(object)) continue;
-      const farewell = this.#farewell(nameIn(object), Date.parse(deletionTimestamp));
-      if (farewell === undefined) continue;
+    const leaving = [...state.objects('Sync').values()].filter(({ metadata }) => {
+      return metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(FINALIZER) === true;
+    });
+    if (leaving.length === 0) return;
+    const owned = this.#ownedHere();
+    const work = async (object: KubeObject): Promise<void> => {
+      if (!isOurs(object)) return;
+      const { deletionTimestamp = '' } = object.metadata;
+      const name = nameIn(object);
+      const farewell = this.#farewell(name, Date.parse(deletionTimestamp), owned.get(name) ?? []);
+      if (farewell === undefined) return;
       recorder.tell(object, farewell);
       await this.#setFinalizer(object, false);
-    }
+    };
+    await new PQueue({ concurrency: WIDTH }).addAll(leaving.map((object) => () => work(object)));
   }
 
-  #farewell(sync: string, since: number): KubeTelling | undefined {
+  /** What Syncs own on platforms of this replica, by Sync: looked up once for all that are being deleted. */
+  #ownedHere(): ReadonlyMap<string, readonly Owned[]> {
+    const { engine } = this.#parts;
+    const here = engine.parts.ledger.scopes().filter(({ platform, owned }) => owned > 0 && engine.holds(platform));
+    return Map.groupBy(here, ({ sync }) => sync);
+  }
+
+  #farewell(sync: string, since: number, owned: readonly Owned[]): KubeTelling | undefined {
     const { engine, elsewhere } = this.#parts;
     const { roster, parts } = engine;
-    const ours = (scope: Scope): boolean => scope.sync === sync && engine.holds(scope.platform);
-    const targets = roster.targets().filter(ours);
-    const owned = parts.ledger.scopes().filter((scope) => ours(scope) && scope.owned > 0);
+    const targets = roster.allOfSync(sync).filter(({ platform }) => engine.holds(platform));
     const count = owned.reduce((sum, scope) => sum + scope.owned, 0);
     const about = { action: 'Delete' } as const;
     const others = elsewhere.left(sync);

@@ -5,6 +5,7 @@ import { nameOf } from '../../kube/object.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { Timers } from '../timers.ts';
 import { statusOf } from './conditions.ts';
+import { SentStatuses } from './sent-statuses.ts';
 
 /** Requests under way at once. */
 const WIDTH = 4;
@@ -36,13 +37,6 @@ export interface Writing {
   readonly anyVersion?: boolean;
 }
 
-interface Sent {
-  readonly text: string;
-  /** resourceVersion that it was based on, and the one that came of it. */
-  readonly base: string | undefined;
-  version?: string;
-}
-
 /**
  * The one place that writes statuses. What is there already is not written again (law 10); of what is written while something waits for the same
  * object, the newest counts. A write holds for the version of the object that it was made of, so that of two writers, one of which does not
@@ -52,8 +46,7 @@ export class StatusWriter implements AsyncDisposable {
   readonly #parts: StatusWriterParts;
   readonly #queue = new PQueue({ concurrency: WIDTH });
   readonly #waiting = new Map<string, Writing>();
-  /** As it was last sent, until the watch has shown it. */
-  readonly #sent = new Map<string, Sent>();
+  readonly #sent = new SentStatuses();
   readonly #ended = new AbortController();
 
   constructor(parts: StatusWriterParts) {
@@ -65,7 +58,7 @@ export class StatusWriter implements AsyncDisposable {
     const id = idOf(resource, object);
     const status = JSON.parse(this.#redacted(writing.status)) as Status;
     this.seen(resource, object, false);
-    const present = this.#waiting.has(id) ? undefined : (this.#sent.get(id)?.text ?? canonical(statusOf(object)));
+    const present = this.#waiting.has(id) ? undefined : (this.#sent.textOf(id) ?? canonical(statusOf(object)));
     if (canonical(status) === present) return;
     const first = !this.#waiting.has(id);
     this.#waiting.set(id, { ...writing, status });
@@ -74,11 +67,7 @@ export class StatusWriter implements AsyncDisposable {
 
   /** What is seen now is what counts, not what was sent. */
   seen(resource: Resource, object: KubeObject, gone: boolean): void {
-    const id = idOf(resource, object);
-    const sent = this.#sent.get(id);
-    if (sent === undefined) return;
-    const { resourceVersion } = object.metadata;
-    if (gone || (sent.version !== undefined && !isBefore(resourceVersion, sent))) this.#sent.delete(id);
+    this.#sent.seen(idOf(resource, object), object.metadata.resourceVersion, gone);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -92,18 +81,16 @@ export class StatusWriter implements AsyncDisposable {
     if (wanted === undefined || this.#ended.signal.aborted || !wanted.isOurs()) return;
     const { resource, object, status, anyVersion } = wanted;
     const { name, namespace, resourceVersion } = object.metadata;
-    const before = this.#sent.get(id);
-    const base = before?.version !== undefined && isBefore(resourceVersion, before) ? before.version : resourceVersion;
-    const sent: Sent = { text: canonical(status), base };
-    this.#sent.set(id, sent);
+    const base = this.#sent.baseOf(id, resourceVersion);
+    const sent = this.#sent.begin(id, canonical(status), base);
     try {
       const place = namespace === undefined ? { name } : { name, namespace };
       const known = anyVersion === true || base === undefined ? {} : { resourceVersion: base };
       const options = { signal: this.#ended.signal, timeout: TIMEOUT };
       const written = await this.#parts.client.applyStatus(resource, { ...place, ...known }, status, options);
-      if (written.metadata.resourceVersion !== undefined) sent.version = written.metadata.resourceVersion;
+      sent.answered(written.metadata.resourceVersion);
     } catch (error) {
-      this.#sent.delete(id);
+      sent.failed();
       this.#failed(id, wanted, error);
     }
   }
@@ -130,14 +117,6 @@ export class StatusWriter implements AsyncDisposable {
 
 function idOf({ plural }: Resource, object: KubeObject): string {
   return `${plural}/${nameOf(object)}/${object.metadata.uid ?? ''}`;
-}
-
-/** Whether an object is older than what was sent of it. Versions count up; where they do not, only what it was based on is known to be older. */
-function isBefore(version: string | undefined, sent: Sent): boolean {
-  const counts = /^\d+$/;
-  if (version === undefined || version === sent.base) return true;
-  if (sent.version === undefined || !counts.test(version) || !counts.test(sent.version)) return false;
-  return BigInt(version) < BigInt(sent.version);
 }
 
 /** Independent of the order in which fields stand. */
