@@ -1,4 +1,5 @@
 import { ReconcilerError } from '../errors.ts';
+import { namespaceOf } from '../manifest/cluster-name.ts';
 import type { GitSourceConfig } from '../source/git-config.ts';
 
 /** What the configuration lets Integrations of one Sync run. */
@@ -24,7 +25,11 @@ export interface AllowedRepository extends Pick<GitSourceConfig, 'auth' | 'caFil
  * @throws ReconcilerError 'never' (`code-not-allowed`)
  */
 export function allowedBy(sync: string, terms: CodeTerms | undefined, repository: string): AllowedRepository {
-  const remedy = `Whoever runs Plumbline allows it in spec.code.repositories of the Sync ${sync}, in a configuration file.`;
+  // A Sync with a namespace is a custom resource: that can allow nothing.
+  const remedy =
+    namespaceOf(sync) === undefined
+      ? `Whoever runs Plumbline allows it in spec.code.repositories of the Sync ${sync}, in a configuration file.`
+      : 'Keep the Integration in the repository of a Sync that stands in a configuration file and allows it: what custom resources bring runs nowhere.';
   if (terms === undefined)
     throw new ReconcilerError(`The Sync ${sync} lets no Integration run code.`, 'never', {
       code: 'code-not-allowed',

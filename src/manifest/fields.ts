@@ -71,6 +71,14 @@ export const EventPattern = z.string().regex(/^(\*|[a-z0-9][a-z0-9_-]*(\.[a-z0-9
   error: refusal('is not an event type', 'Write words with dots, such as order.created, order.* or *.'),
 });
 
+/** Path of a JavaScript file inside of a folder: no part of it leads up. Without look-ahead, which an API server does not have. */
+export const Module = z
+  .string()
+  .regex(/^(\.{0,2}[\w-][\w.-]*\/)*\.{0,2}[\w-][\w.-]*\.m?js$/, {
+    error: refusal('is not the path of a JavaScript file inside the folder', 'Write it such as index.js.'),
+  })
+  .default('index.js');
+
 /** A text that says something. */
 export const Text = z.string().min(1, { error: refusal('is empty', 'Write a value, or leave the field out.') });
 

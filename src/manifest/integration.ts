@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { AnyObject, clusterRules, Cron, EventPattern, exactlyOne, Pointer, refusal, Secret, Text } from './fields.ts';
+import {
+  AnyObject,
+  clusterRules,
+  Cron,
+  EventPattern,
+  exactlyOne,
+  Module,
+  Pointer,
+  refusal,
+  Secret,
+  Text,
+} from './fields.ts';
 import { GitRef } from './git.ts';
 import type { JsonObject } from './manifest.ts';
 import { ApiVersion, Metadata } from './metadata.ts';
@@ -11,13 +22,7 @@ const Code = z.strictObject({
     'Which commit runs: branch, tag, commit or semver. It is pinned when the Integration is applied, and moved by "plumbline repin".',
   ),
   path: z.string().default('').describe('Folder in the repository that holds the code; the root when empty.'),
-  entry: z
-    .string()
-    .regex(/^(?!\.\.?(\/|$))[\w.-]+(\/[\w.-]+)*\.m?js$/, {
-      error: refusal('is not the path of a JavaScript file inside the folder', 'Write it such as index.js.'),
-    })
-    .default('index.js')
-    .describe('ES module in that folder that exports execute(context).'),
+  entry: Module.describe('ES module in that folder that exports execute(context).'),
   settings: AnyObject.prefault({}).describe('Handed to the code with every call; no secrets.'),
   secrets: z
     .record(z.string().min(1), Secret)

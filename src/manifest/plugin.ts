@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AnyObject, clusterRules, Duration, EventPattern, Name, refusal, Text } from './fields.ts';
+import { AnyObject, clusterRules, Duration, EventPattern, Module, Name, refusal, Text } from './fields.ts';
 import { KINDS } from './manifest.ts';
 import { ApiVersion, ConfigurationMetadata } from './metadata.ts';
 
@@ -16,13 +16,7 @@ export const Plugin = z.strictObject({
       folder: Text.describe(
         'Folder of the plugin, relative to the folder of the configuration: all that its code may read. It has no environment, writes no files and starts no processes; the network, local sockets included, is open to it.',
       ),
-      entry: z
-        .string()
-        .regex(/^(?!\.\.?(\/|$))[\w.-]+(\/[\w.-]+)*\.m?js$/, {
-          error: refusal('is not the path of a JavaScript file inside the folder', 'Write it such as index.js.'),
-        })
-        .default('index.js')
-        .describe('ES module in the folder that exports execute(context).'),
+      entry: Module.describe('ES module in the folder that exports execute(context).'),
       platforms: z.array(Name).min(1).describe('Platforms it is asked about; all when absent.').optional(),
       triggers: z
         .strictObject({

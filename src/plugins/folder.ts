@@ -52,6 +52,7 @@ async function examine({ name, folder, entry, baseDir }: PluginPlace): Promise<P
   if (root.includes('*')) return refuse(`may not lie in a folder with "*" in its path (${root})`);
   const file = await real(join(root, entry));
   if (file === undefined || !(await stat(file)).isFile()) return refuse(`has no file ${entry} in ${root}`);
+  if (!isInside(file, root)) return refuse(`has its entry ${entry} outside of ${root}`);
   const found = await readdir(root, { recursive: true, withFileTypes: true });
   if (found.length > MOST_ENTRIES) return refuse(`has more than ${MOST_ENTRIES} files in ${root}`);
   const lines: string[] = [];

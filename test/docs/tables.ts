@@ -4,6 +4,7 @@ import { VARIABLES } from '../../src/cli/environment.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import type { DriverDefinition } from '../../src/drivers/driver.ts';
 import { DRIVERS } from '../../src/drivers/index.ts';
+import { withIntegrations } from '../../src/drivers/integrations.ts';
 import { KINDS } from '../../src/manifest/manifest.ts';
 import type { Kind } from '../../src/manifest/manifest.ts';
 import { defaultsTable } from '../../src/manifest/json-schema.ts';
@@ -107,15 +108,19 @@ export function withTables(readme: string): string {
   }, readme);
 }
 
-/** What a driver can do with a kind under the best of circumstances; Webhooks are Plumbline's own where a platform has none. */
+/** What a driver can do with a kind under the best of circumstances; what a platform has not, Plumbline may have in its place. */
 function supportOf(definition: DriverDefinition, kind: Kind): string {
   const limits = { concurrency: 1, requestsPerSecond: 1, timeout: 1 };
   const nowhere = { platform: 'docs', url: 'http://127.0.0.1:9', auth: {}, limits, onRequest: () => undefined };
-  const { create } = definition.connect(nowhere).capabilities[kind];
+  const driver = definition.connect(nowhere);
+  const { create } = driver.capabilities[kind];
   if (typeof create === 'string') return create === 'manage' ? 'managed' : 'observed';
   if (kind === 'Webhook') return 'delivered by Plumbline';
   if (kind === 'ServiceLevel') return 'measured by Plumbline';
-  return `refused: ${create.unsupported}`;
+  const refusal = `refused: ${create.unsupported}`;
+  if (kind !== 'Integration') return refusal;
+  const withCode = withIntegrations(driver, {} as never, 'docs').capabilities[kind].create;
+  return withCode === 'manage' ? `code of its own is run by Plumbline; a connection is ${refusal}` : refusal;
 }
 
 /** Commands that do something: those with subcommands only lead to them. */

@@ -43,7 +43,17 @@ describe('Terms of code', () => {
     ])
       expect(allows(`https://git.example.com/${url}`), url).to.equal(false);
     expect(allows('https://git.example.com.evil.net/b/one.git')).to.equal(false);
-    expect(() => allowedBy('orders', undefined, 'https://x/y')).to.throw('lets no Integration run code');
+    const remedy = (sync: string): string => {
+      try {
+        allowedBy(sync, undefined, 'https://x/y');
+        return 'allowed';
+      } catch (error) {
+        expect(error).to.match(/lets no Integration run code/);
+        return (error as { remedy?: string }).remedy ?? '';
+      }
+    };
+    expect(remedy('orders')).to.include('allows it in spec.code.repositories of the Sync orders');
+    expect(remedy('shop.orders')).to.include('a Sync that stands in a configuration file');
   });
 
   it('come from configuration in files only: a custom resource cannot let code run in the pod of the daemon', () => {

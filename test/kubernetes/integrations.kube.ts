@@ -10,8 +10,10 @@ import { Services } from '../integrations/services.ts';
 import { startCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { replicaAccount } from './replicas/account.ts';
+import { eventually } from './eventually.ts';
 import { Fleet } from './replicas/fleet.ts';
 import type { Replica } from './replicas/fleet.ts';
+import { Shop } from './shop.ts';
 
 const NAME = { platform: 'main', name: 'crm' };
 const PATIENCE = 120_000;
@@ -135,5 +137,54 @@ describe('code of an Integration on two replicas', function () {
     expect(await run(first)).to.deep.include({ result: 'success', waiting: 0 });
     expect(services.people.get('c155')).to.deep.include({ email: 'new@example.com' });
     expect(services.puts.slice(sent)).to.deep.equal([`c${services.customers.length - 1}`]);
+  });
+});
+
+describe('code of an Integration that is a custom resource', function () {
+  this.timeout(240_000);
+  let shop: Shop;
+  before(async () => {
+    shop = await Shop.open();
+    await shop.start();
+    await shop.platform('plant');
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.log(shop?.installation.log.split('\n').slice(-25).join('\n'));
+  });
+  after(() => shop?.[Symbol.asyncDispose]());
+
+  it('runs nowhere: whoever applied it is told why, and what to do, and what is beside it is applied', async () => {
+    using code = new CodeRepository({ 'index.js': 'export const execute = (context) => context;' });
+    await shop.sync('orders', { source: { cluster: {} } });
+    await shop.apply('Integration', 'crm-sync', { code: { repository: code.url }, schedule: '* * * * *' });
+    await shop.apply('Application', 'beside', { title: 'Beside' });
+    const told = (kind: string, name: string): Promise<string> => shop.kubectl('describe', kind, name);
+    for (const [kind, name] of [
+      ['plsync', 'orders'],
+      ['integrations.plumbline.dev', 'crm-sync'],
+    ] as const)
+      await eventually(async () =>
+        expect((await told(kind, name)).replaceAll(/\s+/g, ' '), kind)
+          .to.include('The Sync shop.orders lets no Integration run code')
+          .and.to.include('what custom resources bring runs nowhere'),
+      );
+    await eventually(async () => expect(await shop.tabs()).to.include('Beside'));
+    const { ledger } = shop.daemon.workshop.engine.parts;
+    expect(ledger.integrations.list()).to.deep.equal([]);
+    expect(await shop.daemon.workshop.operations.integrations({})).to.deep.equal([]);
+    const refused: unknown = await shop.daemon.workshop.operations
+      .run({ integration: 'crm-sync' })
+      .catch((thrown: unknown) => thrown);
+    expect(refused).to.have.property('code', 'not-found');
+  });
+
+  it('is allowed by no Sync that is a custom resource, which says so', async () => {
+    const allow = { code: { repositories: [{ url: 'https://git.example.com/*' }] } };
+    await shop.sync('allowing', { source: { cluster: { matchLabels: { a: 'b' } } }, ...allow });
+    await eventually(async () =>
+      expect((await shop.kubectl('describe', 'plsync', 'allowing')).replaceAll(/\s+/g, ' ')).to.include(
+        'spec.code has no meaning in a custom resource',
+      ),
+    );
   });
 });

@@ -75,9 +75,22 @@ describe('an Integration with code', () => {
     expect(await said(`${CODE}, secrets: {a: {valueFrom: {env: A}}}`)).to.include('spec.secrets: belongs to a type');
     expect(await said(`${CODE}, schedule: "61 * * * *"`)).to.include('is not a cron expression');
     expect(await said(`${CODE}, records: {}`)).to.include('one of schema | schemaFrom is missing');
-    expect(await said('code: {repository: "https://x/y", entry: ../a.js}')).to.include(
-      'is not the path of a JavaScript',
-    );
+    for (const entry of [
+      '../a.js',
+      'lib/../../a.js',
+      './a.js',
+      'lib/./a.js',
+      '/a.js',
+      'lib//a.js',
+      'a.sh',
+      'lib/.js',
+      '..js',
+    ])
+      expect(await said(`code: {repository: "https://x/y", entry: "${entry}"}`), entry).to.include(
+        'is not the path of a JavaScript',
+      );
+    for (const entry of ['a.js', 'lib/a.mjs', '.lib/..a/b-c.d.js'])
+      expect(await said(`code: {repository: "https://x/y", entry: "${entry}"}`), entry).to.equal('');
     expect(await said(CODE)).to.equal('');
   });
 

@@ -175,6 +175,14 @@ describe('The folder of a plugin', () => {
     });
   });
 
+  it('has its entry inside of it, whatever a path to one says', async () => {
+    bench.lay('limit', body('return context;'));
+    bench.lay('other', body('return context;'));
+    mkdirSync(join(bench.root, 'configuration'));
+    const error = await failure(open('../limit', 'lib/../../other/index.js'));
+    expect(error).to.match(/entry lib\/\.\.\/\.\.\/other\/index\.js outside of/);
+  });
+
   const wrong: Readonly<Record<string, (root: string) => string>> = {
     'is not there': () => '../missing',
     'is a file': () => '../limit/index.js',
