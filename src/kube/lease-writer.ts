@@ -65,12 +65,14 @@ export class LeaseWriter {
    * So it is with a renewal that came too late: others may have taken their own meanwhile, and no version tells.
    */
   async #confirm(record: LeaseRecord, sentAt: Instant): Promise<void> {
-    const { clock } = this.#parts;
-    if (record.shard !== undefined && this.#parts.book.permit(record.shard, clock()) <= 0) {
+    const { clock, book } = this.#parts;
+    const { shard } = record;
+    if (shard !== undefined && book.permit(shard, clock()) <= 0) {
       await this.readAll();
-      if (this.#parts.book.splitOtherwise(clock())) return this.release(record);
+      // What was begun before it ran out may be on its way still: then it is not free at once, but runs out again.
+      if (book.splitOtherwise(clock())) return book.held().includes(shard) ? book.close(shard) : this.release(record);
     }
-    this.#parts.book.holds(record, sentAt, clock());
+    book.holds(record, sentAt, clock());
   }
 
   async renew(shard: number): Promise<void> {

@@ -103,21 +103,29 @@ export class LeaseBook {
     if (before !== undefined && isOlder(record.version, before.record.version)) return;
     const renewal = before?.record.holder !== record.holder || before.record.renewed !== record.renewed;
     this.#seen.set(record.name, { record, since: renewal || before === undefined ? now : before.since });
-    if (record.shard !== undefined && record.holder !== this.#terms.identity) this.#held.delete(record.shard);
+    if (record.holder !== this.#terms.identity) this.#lose(record);
   }
 
   vanished(name: string, version: string): void {
     const gone = this.#seen.get(name);
     if (gone !== undefined && isOlder(version, gone.record.version)) return;
     this.#seen.delete(name);
-    if (gone?.record.shard !== undefined) this.#held.delete(gone.record.shard);
+    if (gone !== undefined) this.#lose(gone.record);
   }
 
-  /** A write of ours went through: taken, or renewed. `sentAt` is a moment before it was sent. */
+  /** Shards of another split have the same numbers, and are none of ours. */
+  #lose({ shard, of }: LeaseRecord): void {
+    if (shard !== undefined && of === this.#terms.shards) this.#held.delete(shard);
+  }
+
+  /**
+   * A write of ours went through: taken, or renewed. `sentAt` is a moment before it was sent. An answer that comes after the Lease was released,
+   * or taken by another, gives nothing back.
+   */
   holds(record: LeaseRecord, sentAt: Instant, now: Instant): void {
     this.observe(record, now);
     const { shard, duration, grace } = record;
-    if (shard === undefined) return;
+    if (shard === undefined || this.#seen.get(record.name)?.record.holder !== record.holder) return;
     const before = this.#held.get(shard);
     this.#held.set(shard, { sentAt, duration, grace, closing: before?.closing ?? false });
   }
@@ -147,7 +155,7 @@ export class LeaseBook {
       ?.record;
   }
 
-  /** Shards that this replica has taken, whether or not requests may begin. */
+  /** Shards that this replica has taken, whether or not requests may begin: what it has begun there may be on its way. */
   held(): readonly number[] {
     return [...this.#held.keys()].toSorted((a, b) => a - b);
   }

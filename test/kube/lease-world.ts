@@ -107,6 +107,7 @@ export class LeaseWorld {
     this.#list(replica, how, () => {
       const { take, renew } = replica.book.wishes(this.#clock(replica));
       this.#write(replica, how, undefined);
+      for (const shard of take) replica.book.forget(shard);
       for (const shard of [...take, ...renew]) this.#write(replica, how, shard);
     });
   }
@@ -155,11 +156,13 @@ export class LeaseWorld {
     }: { readonly how: { there: number; back: number }; readonly written: LeaseRecord; readonly sentAt: Instant },
   ): void {
     const { book } = replica;
-    if (written.shard === undefined || book.permit(written.shard, this.#clock(replica)) > 0)
+    const { shard } = written;
+    if (shard === undefined || book.permit(shard, this.#clock(replica)) > 0)
       return book.holds(written, sentAt, this.#clock(replica));
     this.#list(replica, how, () => {
-      if (book.splitOtherwise(this.#clock(replica))) this.#store({ ...written, holder: '' });
-      else book.holds(written, sentAt, this.#clock(replica));
+      if (!book.splitOtherwise(this.#clock(replica))) book.holds(written, sentAt, this.#clock(replica));
+      else if (book.held().includes(shard)) book.close(shard);
+      else this.#store({ ...written, holder: '' });
     });
   }
 

@@ -153,6 +153,26 @@ describe('Leases', () => {
     expect(book.wishes(at(0))).to.deep.equal({ take: [], renew: [0], giveUp: [] });
   });
 
+  it('are not held again by the answer to a renewal that comes after their release', () => {
+    const book = bookOf(0, 0, 1);
+    const renewed = recordOf({ name: 'a', shard: 0, of: 1, holder: identity(0) }, '2');
+    book.holds({ ...renewed, version: '1' }, at(0), at(0));
+    book.close(0);
+    book.released({ ...renewed, holder: '', version: '3' }, at(2));
+    book.holds(renewed, at(1), at(3));
+    expect(book.permit(0, at(3))).to.equal(0);
+    expect(book.held()).to.deep.equal([]);
+  });
+
+  it('are none of those with the same number of another split', () => {
+    const book = bookOf(0, 0, 1);
+    book.holds(recordOf({ name: '0-of-1', shard: 0, of: 1, holder: identity(0) }, '1'), at(0), at(0));
+    book.observe(recordOf({ name: '0-of-2', shard: 0, of: 2, holder: identity(1) }, '2'), at(1));
+    expect(book.permit(0, at(1)), 'taken by another').to.be.greaterThan(0);
+    book.vanished('0-of-2', '3');
+    expect(book.permit(0, at(1)), 'gone').to.be.greaterThan(0);
+  });
+
   it('are not lost by news that was overtaken by an answer', () => {
     const book = bookOf(0, 0, 1);
     const taken = recordOf({ name: 'a', shard: 0, of: 1, holder: identity(0) }, '10');
