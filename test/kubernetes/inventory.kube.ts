@@ -98,6 +98,8 @@ describe('an inventory that spans several ConfigMaps', function () {
     if (small === undefined) throw new Error('there was no small one');
     const { resourceVersion: _version, uid: _uid, ...metadata } = small.metadata;
     await client.create(CONFIG_MAPS, { ...small, metadata }, { signal });
+    using between = (await load()).ledger;
+    expect(between.view(SCOPE).owned.size, 'both layouts whole: the new one counts').to.equal(MANY);
     const [lost] = grown;
     if (lost === undefined) throw new Error('there are no parts');
     await client.delete(CONFIG_MAPS, lost.metadata, { signal });

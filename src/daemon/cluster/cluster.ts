@@ -8,6 +8,7 @@ import { ValueReader, secretValues } from '../../kube/values.ts';
 import { ObjectWatch } from '../../kube/watch.ts';
 import type { ObjectChange } from '../../kube/watch.ts';
 import type { Scope } from '../../ledger/ownership.ts';
+import { namespaceOf } from '../../manifest/cluster-name.ts';
 import { manifestOf } from '../../manifest/custom-object.ts';
 import { KINDS } from '../../manifest/manifest.ts';
 import type { Platform } from '../../manifest/platform.ts';
@@ -65,6 +66,8 @@ export class ClusterState implements AsyncDisposable {
   readonly #collections: Collections;
   readonly #mapListeners = new Set<{ readonly namespace: string; readonly call: () => void }>();
   readonly #learned = new Set<string>();
+  /** Values of Secrets as they were last read, by `namespace/name`. */
+  readonly #lastSecrets = new Map<string, Readonly<Record<string, string>>>();
   readonly #read = new ReadRevisions();
   #judged: Judged | undefined;
 
@@ -194,8 +197,20 @@ export class ClusterState implements AsyncDisposable {
 
   readonly readSecret: ReadClusterSecret = async (namespace, name) => {
     const secret = await this.#secrets.read(namespace, name);
-    return secret === undefined ? undefined : secretValues(secret);
+    const id = `${namespace}/${name}`;
+    // A namespace that is deleted loses its Secrets in any order: what is still to be given up is given up with what they said last.
+    if (secret === undefined) return this.#isLeft(namespace) ? this.#lastSecrets.get(id) : undefined;
+    const values = secretValues(secret);
+    this.#lastSecrets.set(id, values);
+    return values;
   };
+
+  /** Whether a Sync that is being deleted used a Platform of that namespace. */
+  #isLeft(namespace: string): boolean {
+    return [...this.judged.retiring].some(
+      ([name, { sync }]) => (sync?.spec.platformNamespace ?? namespaceOf(name)) === namespace,
+    );
+  }
 
   readonly customResources: CustomResources = (namespace, labels) =>
     new ClusterSource({
