@@ -50,16 +50,22 @@ function firstBytes(port: number, gate: Gate): { readonly fresh: boolean[] } & D
   const note = (socket: Socket, bytes: unknown): void => {
     if (socket.remotePort === port && /^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(String(bytes))) fresh.push(gate.fresh);
   };
-  const original = { _write: Socket.prototype._write, _writev: Socket.prototype._writev };
-  Socket.prototype._write = function (chunk, ...rest) {
-    note(this, chunk);
-    return original._write.call(this, chunk, ...rest);
+  const { prototype } = Socket;
+  const kept = Object.getOwnPropertyDescriptors(prototype);
+  for (const name of ['_write', '_writev'] as const) {
+    const write = kept[name]?.value as (this: Socket, what: unknown, ...rest: unknown[]) => void;
+    const value = function (this: Socket, what: unknown, ...rest: unknown[]): void {
+      note(this, Array.isArray(what) ? (what[0] as { chunk: unknown }).chunk : what);
+      write.call(this, what, ...rest);
+    };
+    Object.defineProperty(prototype, name, { ...kept[name], value });
+  }
+  return {
+    fresh,
+    [Symbol.dispose]: () => {
+      for (const name of ['_write', '_writev'] as const) Object.defineProperty(prototype, name, kept[name] ?? {});
+    },
   };
-  Socket.prototype._writev = function (chunks, ...rest) {
-    note(this, chunks[0]?.chunk);
-    return original._writev?.call(this, chunks, ...rest);
-  };
-  return { fresh, [Symbol.dispose]: () => Object.assign(Socket.prototype, original) };
 }
 
 describe('The fence of the drivers', () => {
