@@ -17,7 +17,7 @@ export interface Sizes {
 
 const PLATFORMS = ['memory', 'node-red'] as const;
 
-export const USAGE = `npm run bench -- [memory] [node-red] [--objects 10000] [--few 100] [--tabs 1000] [--profiles FOLDER] [--node-flags=FLAGS], or: events [--events 100000] [--kills 10], push [workflows], plugins, levels [--days 30], failover [--rounds 100] [--platform mint|node-red] [--default-times], kubernetes [--syncs 1000] [--resources 10000] [--rest SECONDS], n8n --corpus FOLDER, directus`;
+export const USAGE = `npm run bench -- [memory] [node-red] [--objects 10000] [--few 100] [--tabs 1000] [--profiles FOLDER] [--node-flags=FLAGS], or: events [--events 100000] [--kills 10], push [workflows], plugins, levels [--days 30], failover [--rounds 100] [--platform mint|node-red] [--default-times], kubernetes [--syncs 1000] [--resources 10000] [--rest SECONDS] [--limit MEBIBYTES], n8n --corpus FOLDER, directus`;
 
 /** @throws Error for anything that is not understood. */
 export function sizesOf(args: readonly string[]): Sizes {

@@ -14,12 +14,16 @@ import { Installation } from '../kubernetes/installation.ts';
 import { Replica } from '../kubernetes/replicas/fleet.ts';
 import { Wire } from '../kubernetes/replicas/wires.ts';
 import { KubernetesTerrain } from './kubernetes-terrain.ts';
-import { memoryOf } from './measure.ts';
+import { memoryOf, processTime } from './measure.ts';
 
 /** Seconds of quiet. */
 const REST = 120;
 /** Seconds that converging may take before the measurement is given up. */
-const PATIENCE = 420;
+const PATIENCE = 1_200;
+/** Milliseconds between two looks: its metrics are as long as a thousand Syncs make them, and take it some of its time. */
+const LOOK = 3_000;
+/** Mebibytes of memory of the container that is measured. */
+const LIMIT = 1024;
 const LEASES = { shards: 4, duration: 35_000, retry: 5_000 };
 
 /**
@@ -34,20 +38,25 @@ export async function benchKubernetes(args: readonly string[], nodeFlags: readon
       syncs: { type: 'string', default: '1000' },
       resources: { type: 'string', default: '10000' },
       rest: { type: 'string', default: String(REST) },
+      limit: { type: 'string', default: String(LIMIT) },
     },
   });
+  // What node takes for its heap by itself, where it sees such a limit.
+  const heap = `--max-old-space-size=${Math.floor(Number(values.limit) / 2)}`;
   const sizes = { syncs: Number(values.syncs), resources: Number(values.resources) };
   await using cluster = await startCluster({ audit: true });
   const installation = await Installation.create(cluster);
   const client = await KubeClient.open({ kubeconfig: cluster.kubeconfig, environment: {}, version: 'tests' });
   await using terrain = await KubernetesTerrain.create({ cluster, client, ...sizes });
   const dir = mkdtempSync(join(tmpdir(), 'plumbline-kubernetes-'));
-  await using replica = await makeReplica({ cluster, dir, kubeconfig: installation.kubeconfig, nodeFlags });
+  const { kubeconfig } = installation;
+  await using replica = await makeReplica({ cluster, dir, kubeconfig, nodeFlags: [heap, ...nodeFlags] });
   try {
     const bench = new Bench({ cluster, client, terrain, replica });
     const tell = (what: string, figures: object): void => {
       const { platforms } = terrain;
-      const line = { bench: 'kubernetes', what, ...sizes, platforms, ...figures, memory: memoryOf(replica.pid) };
+      const cpu = (processTime(replica.pid) ?? 0) / 1000;
+      const line = { bench: 'kubernetes', what, ...sizes, platforms, ...figures, cpu, memory: memoryOf(replica.pid) };
       console.log(JSON.stringify({ ...line, load: loadavg()[0] }));
     };
     const changes = (): Promise<void> => terrain.change(Math.ceil(sizes.resources / 100));
@@ -111,7 +120,7 @@ export class Bench {
       started = since();
       while (!(await this.#stands())) {
         if (since() > PATIENCE) throw new Error(`not in time\n${replica.log.slice(-3_000)}`);
-        await pause(500);
+        await pause(LOOK);
       }
     });
     return { seconds: since(), started, ...traffic };
