@@ -10,7 +10,7 @@ export interface Scope {
 }
 
 /** Rows of other Syncs that are kept between passes; what is more is read again. */
-const OTHERS_KEPT = 100_000;
+const OTHERS_KEPT = 25_000;
 const COLUMNS =
   'key, remote, title, fingerprint, secret_hashes, how, depends_on, file, revision, allow_data_loss, drift_since, held_fingerprint, outputs';
 
