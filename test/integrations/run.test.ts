@@ -223,6 +223,18 @@ describe('Code of an Integration that runs', () => {
       'failed: out of luck',
     ],
     ['hangs', 'export const execute = () => { for (;;); };', 'plugin-timeout', 'did not answer within'],
+    [
+      'writes a file',
+      "import { writeFileSync } from 'node:fs'; export const execute = () => writeFileSync('/tmp/plumbline-evil', '');",
+      'plugin-failed',
+      'failed: it may not write files',
+    ],
+    [
+      'reads what is not its own',
+      "import { readFileSync } from 'node:fs'; export const execute = () => readFileSync('/etc/hostname');",
+      'plugin-failed',
+      'failed: it may not read files outside of its folder',
+    ],
     ['is no code', 'export const execute = (', 'plugin-load', 'cannot be loaded'],
     ['ends its process', 'export const execute = () => process.exit(0);', 'plugin-crashed', 'ended its process'],
     [

@@ -60,8 +60,19 @@ function sendText(text) {
   for (let sent = 0; sent < line.length;) sent += writeSync(WRITES, line, sent);
 }
 
+/** What code may not do, by the name that the runtime has for it. */
+const DENIED = {
+  FileSystemRead: 'read files outside of its folder',
+  FileSystemWrite: 'write files',
+  ChildProcess: 'start programs',
+  WorkerThreads: 'start threads',
+};
+
 function textOf(error) {
   try {
+    // The runtime names a flag of its own, which nobody here can give.
+    if (error?.code === 'ERR_ACCESS_DENIED' && Object.hasOwn(DENIED, error.permission))
+      return `it may not ${DENIED[error.permission]}`;
     return typeof error?.message === 'string' ? error.message : String(error);
   } catch {
     return 'something that cannot be shown';
