@@ -1,8 +1,10 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { ReconcilerError } from '../errors.ts';
 import { parse, stringify } from 'yaml';
 import type { ExportedFile, ExportResult } from '../daemon/export.ts';
+import type { JsonValue } from '../manifest/manifest.ts';
 import { toOpenSlo } from '../manifest/openslo.ts';
 import { ServiceLevel } from '../manifest/service-level.ts';
 import { objectivesOf, round } from '../monitor/objective.ts';
@@ -38,6 +40,10 @@ export const registerExport: Register = (program, context) => {
   });
 };
 
+/** What a service level has that says nothing of it. */
+const ALERTS = { page: true, ticket: true, contacts: [] };
+const TRAFFIC = 10;
+
 /** A service level as OpenSLO writes it; every other file as it is. */
 function asOpenSlo(file: ExportedFile): ExportedFile {
   if (!file.path.startsWith('service-levels/')) return file;
@@ -47,6 +53,8 @@ function asOpenSlo(file: ExportedFile): ExportedFile {
     title: spec.title ?? metadata.name,
     selector: { kind, ...(names && { names }), ...(matchLabels && { matchLabels }) },
     window: spec.window,
+    ...(isDeepStrictEqual(spec.alerts, ALERTS) ? {} : { alerts: JSON.parse(JSON.stringify(spec.alerts)) as JsonValue }),
+    ...(spec.minimumTraffic === TRAFFIC ? {} : { minimumTraffic: spec.minimumTraffic }),
     objectives: objectivesOf(spec).map(({ name, target, budget = 0.01 }) => ({
       name,
       operator: target.operator,

@@ -19,6 +19,9 @@ export interface OpenSloFlaw {
 const SELECTS = 'plumbline.dev/selects';
 const NAMES = 'plumbline.dev/names';
 const LABELS = 'plumbline.dev/match-labels';
+/** What becomes of the budget, as JSON, and the events that a span must have. */
+const ALERTS = 'plumbline.dev/alerts';
+const TRAFFIC = 'plumbline.dev/minimum-traffic';
 /** `metricSource.type` of an indicator that Plumbline measures. */
 const SOURCE = 'plumbline';
 
@@ -62,6 +65,7 @@ export function fromOpenSlo(
           selector: { kind, ...shared.selector },
           window: shared.window,
           objectives: { [read.name]: read.target },
+          ...shared.terms,
         },
       },
     ];
@@ -103,10 +107,29 @@ function sharedTerms(document: SloDocument) {
       'alert policies of OpenSLO are not read.',
       'Remove them: alerts follow from the budget.',
     );
+  if (valueAt(document, ['spec', 'timeWindow', 1]) !== undefined)
+    refuse(['spec', 'timeWindow', 1], 'a second time window is not measured.', 'Write an SLO for each.');
   const annotation = (name: string): JsonValue | undefined => valueAt(document, ['metadata', 'annotations', name]);
   const [kind, names, labels] = [annotation(SELECTS), annotation(NAMES), annotation(LABELS)];
+  const terms: Record<string, JsonValue> = {};
+  for (const [field, name] of [
+    ['alerts', ALERTS],
+    ['minimumTraffic', TRAFFIC],
+  ] as const) {
+    const text = annotation(name);
+    if (text === undefined) continue;
+    const value = jsonIn(text);
+    if (value === undefined)
+      refuse(
+        ['metadata', 'annotations', name],
+        `${name} is not JSON.`,
+        `Write what spec.${field} of a ServiceLevel holds.`,
+      );
+    else terms[field] = value;
+  }
   return {
     flaws,
+    terms,
     window: duration ?? '',
     title: valueAt(document, ['metadata', 'displayName']),
     kind: typeof kind === 'string' ? kind : undefined,
@@ -139,31 +162,71 @@ function readObjective(
       message: 'the indicator is not one that Plumbline measures.',
       remedy: `Give it inline, with thresholdMetric.metricSource {type: ${SOURCE}, spec: {objective: …}}, which is one of ${Object.keys(OBJECTIVES).join(', ')}.`,
     };
-  const target = targetText(name, objective);
-  if (target !== undefined) return { name, target };
-  return {
-    path: ['spec', 'objectives', index],
-    message: 'the objective has not what its indicator needs.',
-    remedy: 'Give target or targetPercent for a share, and op with value (seconds) for a time.',
-  };
+  const target = targetText(name, objective, valueAt(document, [...metric, 'spec', 'operator']));
+  return typeof target === 'string' ? { name, target } : { path: ['spec', 'objectives', index], ...target };
+}
+
+const INCOMPLETE = {
+  message: 'the objective has not what its indicator needs.',
+  remedy: 'Give target or targetPercent for a share, and op with value (seconds) for a time.',
+};
+
+function jsonIn(text: JsonValue): JsonValue | undefined {
+  try {
+    return typeof text === 'string' ? (JSON.parse(text) as JsonValue) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function labelsIn(text: string): Record<string, string> {
   return Object.fromEntries(text.split(',').map((label) => [label.split('=')[0] ?? '', label.split('=')[1] ?? '']));
 }
 
-function targetText(name: ObjectiveName, objective: JsonValue | undefined): string | undefined {
+/**
+ * A target as a ServiceLevel has it, or what is wrong with it: what would be read and mean something else than it says is refused. `operator`
+ * is ours, for a target that must not just be reached: in OpenSLO one that is just reached is met.
+ */
+function targetText(
+  name: ObjectiveName,
+  objective: JsonValue | undefined,
+  operator: JsonValue | undefined,
+): string | Pick<OpenSloFlaw, 'message' | 'remedy'> {
   const { side, unit } = OBJECTIVES[name];
-  const value = valueAt(objective, ['value']);
-  if (unit === 's')
-    return typeof value === 'number' ? `${valueAt(objective, ['op']) === 'lte' ? '<=' : '<'} ${value}s` : undefined;
-  const share = valueAt(objective, ['target']);
-  const given = valueAt(objective, ['targetPercent']);
-  const percent =
-    typeof given === 'number' ? given : typeof share === 'number' ? Number((share * 100).toPrecision(12)) : undefined;
-  if (percent === undefined) return undefined;
-  // OpenSLO's targets say how much is good; a rate of errors says how much is bad. A target that is just reached is met there.
-  return side === '>' ? `>= ${percent}%` : `<= ${Number((100 - percent).toPrecision(12))}%`;
+  const [value, op] = [valueAt(objective, ['value']), valueAt(objective, ['op'])];
+  const given = [valueAt(objective, ['target']), valueAt(objective, ['targetPercent'])];
+  if (given[0] !== undefined && given[1] !== undefined)
+    return { message: 'both target and targetPercent are given.', remedy: 'Give one of them.' };
+  const percent = percentOf(given);
+  if (unit === '%')
+    // OpenSLO's targets say how much is good; a rate of errors says how much is bad.
+    return percent === undefined
+      ? INCOMPLETE
+      : `${operator === side ? side : `${side}=`} ${side === '>' ? percent : rounded(100 - percent)}%`;
+  if (typeof value !== 'number') return INCOMPLETE;
+  if (op !== 'lt' && op !== 'lte')
+    return { message: `op ${JSON.stringify(op ?? null)} is not measured of a time.`, remedy: 'Write lt or lte.' };
+  const share = rounded(shareOf(name) * 100);
+  if (percent !== undefined && percent !== share)
+    return {
+      message: `${name} is measured as ${share} % of events, not ${percent} %.`,
+      remedy: `Write target: ${shareOf(name)}.`,
+    };
+  return `${op === 'lte' ? '<=' : '<'} ${value}s`;
+}
+
+/** Share of events that an objective of a time is about; what OpenSLO is told of those that are about none. */
+function shareOf(name: ObjectiveName): number {
+  return name === 'durationP95' ? 0.95 : 0.99;
+}
+
+function percentOf([share, percent]: readonly (JsonValue | undefined)[]): number | undefined {
+  if (typeof percent === 'number') return percent;
+  return typeof share === 'number' ? rounded(share * 100) : undefined;
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(12));
 }
 
 /** What `toOpenSlo` writes down of a ServiceLevel. */
@@ -171,6 +234,9 @@ export interface Promised {
   readonly title: string;
   readonly selector: Selector;
   readonly window: string;
+  /** As in a ServiceLevel; what it has by default is not written down. */
+  readonly alerts?: JsonValue;
+  readonly minimumTraffic?: number;
   readonly objectives: readonly {
     readonly name: ObjectiveName;
     readonly operator: string;
@@ -182,7 +248,7 @@ export interface Promised {
 
 /** Documents of OpenSLO v1 that say the same as a ServiceLevel: one SLO per objective, because OpenSLO has one indicator in each. */
 export function toOpenSlo(name: string, promised: Promised): readonly Readonly<Record<string, JsonValue>>[] {
-  const { selector, window, title, objectives } = promised;
+  const { selector, window, title, objectives, alerts, minimumTraffic } = promised;
   const { kind, names, matchLabels } = selector;
   const annotations: Record<string, JsonValue> = { [SELECTS]: kind };
   if (names !== undefined) annotations[NAMES] = names.join(',');
@@ -190,6 +256,8 @@ export function toOpenSlo(name: string, promised: Promised): readonly Readonly<R
     annotations[LABELS] = Object.entries(matchLabels)
       .map((label) => label.join('='))
       .join(',');
+  if (alerts !== undefined) annotations[ALERTS] = JSON.stringify(alerts);
+  if (minimumTraffic !== undefined) annotations[TRAFFIC] = String(minimumTraffic);
   return objectives.map(({ name: objective, operator, value, share }) => ({
     apiVersion: OPENSLO_VERSION,
     kind: 'SLO',
@@ -203,7 +271,7 @@ export function toOpenSlo(name: string, promised: Promised): readonly Readonly<R
       service: name,
       indicator: {
         metadata: { name: objective.toLowerCase() },
-        spec: { thresholdMetric: { metricSource: { type: SOURCE, spec: { objective } } } },
+        spec: { thresholdMetric: { metricSource: { type: SOURCE, spec: sourceOf(objective, operator) } } },
       },
       budgetingMethod: 'Occurrences',
       timeWindow: [{ duration: window, isRolling: true }],
@@ -214,4 +282,9 @@ export function toOpenSlo(name: string, promised: Promised): readonly Readonly<R
       ],
     },
   }));
+}
+
+function sourceOf(objective: ObjectiveName, operator: string): Readonly<Record<string, JsonValue>> {
+  const strict = OBJECTIVES[objective].unit === '%' && !operator.endsWith('=');
+  return { objective, ...(strict ? { operator } : {}) };
 }

@@ -39,7 +39,9 @@ export class GatewayMetrics implements GatewayReports {
   ): void {
     const { deliveries, deliverySeconds } = this.#families;
     const handler = this.#handlers.admit('', name);
-    deliveries.metric.inc(deliveries.touch({ kind, handler, result }));
+    // All of them from the first one on: who is born as one hides itself from `increase()`.
+    for (const each of ['delivered', 'failed', 'dead'])
+      deliveries.metric.inc(deliveries.touch({ kind, handler, result: each }), each === result ? 1 : 0);
     deliverySeconds.metric.observe(deliverySeconds.touch({ kind, handler }), seconds);
   }
 

@@ -30,8 +30,7 @@ describe('OpenSLO', () => {
       title: 'Orders',
       selector: { kind: 'Workflow', names: ['orders'] },
       window: '28d',
-      // A target of OpenSLO that is just reached is met.
-      objectives: { successRate: '>= 99%' },
+      objectives: { successRate: '> 99%' },
       objects: ['orders'],
     });
     expect(await specOf(desired, 'ServiceLevel/orders-durationp95')).to.deep.include({
@@ -39,8 +38,28 @@ describe('OpenSLO', () => {
     });
   });
 
+  it('keeps what it has no words for: alerts, traffic, and a target that must not just be reached', async () => {
+    const alerts = { page: true, ticket: false, contacts: ['a, b', 'c'], runbook: 'https://x.example/?a="b"' };
+    const selector = { kind: 'Workflow', matchLabels: { team: 'orders', tier: '1' } } as const;
+    const promises = { successRate: ['>', '>='], errorRate: ['<', '<='], durationP95: ['<', '<='], freshness: ['<'] };
+    for (const [name, operators] of Object.entries(promises))
+      for (const operator of operators) {
+        const objective = { name: name as 'errorRate', operator, value: name.endsWith('Rate') ? 0.07 : 30 };
+        const share = { successRate: 0.07, errorRate: 0.93, durationP95: 0.95, freshness: 0.99 }[name] ?? 0;
+        const one = { title: 'Orders', selector, window: '28d', alerts, minimumTraffic: 7 };
+        const desired = await load(files(toOpenSlo('orders', { ...one, objectives: [{ ...objective, share }] })));
+        expect(told(desired)).to.deep.equal([]);
+        expect(await specOf(desired, 'ServiceLevel/orders')).to.deep.equal({
+          ...one,
+          objectives: { [name]: `${operator} ${name.endsWith('Rate') ? '7%' : '30s'}` },
+          objects: [],
+        });
+      }
+  });
+
   it('with several objectives becomes a service level for each, called by what people see or by its place', async () => {
-    const [slo, timed] = written;
+    // As others write it: a target that is just reached is met.
+    const [slo, timed] = JSON.parse(JSON.stringify(written).replaceAll(',"operator":">"', '')) as typeof written;
     const spec = slo?.['spec'] as Record<string, unknown>;
     const tiers = [
       { displayName: 'Good enough', target: 0.99 },
@@ -66,7 +85,7 @@ describe('OpenSLO', () => {
       objectives: { successRate: '>= 99.9%' },
     });
     // Each with an indicator of its own.
-    const indicators = written.map((one) => (one['spec'] as Record<string, unknown>)['indicator']);
+    const indicators = [slo, timed].map((one) => (one?.['spec'] as Record<string, unknown>)['indicator']);
     const composed = await load(
       files([
         {
@@ -108,6 +127,7 @@ describe('OpenSLO', () => {
   it('is refused where it says what is not measured, at its place', async () => {
     const [slo] = written;
     const spec = slo?.['spec'] as Record<string, unknown>;
+    const timed = { indicator: (written[1]?.['spec'] as Record<string, unknown>)['indicator'] };
     const wrong: readonly (readonly [Record<string, unknown>, RegExp])[] = [
       [{ indicator: { spec: { ratioMetric: {} } } }, /the indicator is not one that Plumbline measures/],
       [{ indicatorRef: 'x', indicator: undefined }, /the indicator is not one that Plumbline measures/],
@@ -120,6 +140,22 @@ describe('OpenSLO', () => {
       ],
       [{ alertPolicies: ['x'] }, /alert policies of OpenSLO are not read/],
       [{ objectives: [{}] }, /has not what its indicator needs/],
+      [{ objectives: [{ target: 0.9, targetPercent: 90 }] }, /both target and targetPercent are given/],
+      [
+        {
+          timeWindow: [
+            { duration: '28d', isRolling: true },
+            { duration: '7d', isRolling: true },
+          ],
+        },
+        /a second time window is not measured/,
+      ],
+      [{ ...timed, objectives: [{ op: 'gt', value: 30 }] }, /op "gt" is not measured of a time\. Write lt or lte/],
+      [{ ...timed, objectives: [{ value: 30, target: 0.95 }] }, /op null is not measured of a time/],
+      [
+        { ...timed, objectives: [{ op: 'lt', value: 30, target: 0.9 }] },
+        /durationP95 is measured as 95 % of events, not 90 %\. Write target: 0\.95/,
+      ],
     ];
     for (const [change, expected] of wrong) {
       const desired = await load(files([{ ...slo, spec: { ...spec, ...change } }]));
@@ -128,6 +164,9 @@ describe('OpenSLO', () => {
         .and.match(/slo\.yaml:\d+:\d+: error/);
       expect([...desired.unknown.keys]).to.deep.equal(['ServiceLevel/orders-successrate']);
     }
+    const annotations = { 'plumbline.dev/alerts': 'loud' };
+    const loud = await load(files([{ ...slo, metadata: { ...(slo?.['metadata'] as object), annotations } }]));
+    expect(told(loud).join()).to.match(/slo\.yaml:\d+:\d+: error.*plumbline\.dev\/alerts is not JSON/);
     const other = await load(files([{ apiVersion: 'openslo/v1', kind: 'AlertPolicy', metadata: { name: 'x' } }]));
     expect(told(other).join()).to.match(/AlertPolicy of OpenSLO is not read/);
   });

@@ -2,6 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
 import type { Daemon } from '../../src/daemon/service.ts';
+import { promDuration } from '../../src/monitor/burn.ts';
+import { DASHBOARDS } from '../../src/monitor/dashboard-list.ts';
+import { dashboards } from '../../src/monitor/dashboards.ts';
 import { rulesOf } from '../../src/monitor/rules/rules.ts';
 import { startNodeRed } from '../drivers/node-red/server.ts';
 import type { NodeRedServer } from '../drivers/node-red/server.ts';
@@ -10,6 +13,13 @@ import { Prometheus, requirePrometheus } from './prometheus.ts';
 
 /** Five minutes become fifteen seconds, an hour three minutes: longer than the ten seconds between two looks at the runs. */
 const SCALE = 1 / 20;
+
+/** What this daemon does not tell, and who would. */
+const ELSEWHERE = new Map([
+  ['plumbline_shard_held', 'replicas that share the work'],
+  ['plumbline_withheld_changes', 'a plan that withholds something'],
+  ['plumbline_deliveries_total', 'a webhook or a plugin that was told of an event'],
+]);
 
 const FLOW = [
   { id: 'a1b2c3d4e5f60001', type: 'tab', label: 'Orders' },
@@ -47,7 +57,7 @@ kind: ServiceLevel
 metadata: {name: orders}
 spec:
   selector: {matchLabels: {team: orders}}
-  objectives: {successRate: "> 99%", averageDuration: "< 30s", durationP95: "< 30s"}
+  objectives: {successRate: "> 99%", averageDuration: "< 30s", durationP95: "< 30s", freshness: "< 1h"}
   alerts: {contacts: [team-orders], runbook: "https://runbooks.example.com/orders"}
 ---
 apiVersion: plumbline.dev/v1alpha1
@@ -203,5 +213,41 @@ spec: {source: {git: {url: "file://${place.repo}", ref: {branch: main}}}, platfo
     await counted();
     const { good, bad } = await standing();
     expect([good, bad]).to.deep.equal([apart.good, apart.bad]);
+  });
+
+  it('tells of every metric that rules and dashboards ask for', async () => {
+    const text = await metrics();
+    const asked = JSON.stringify([rulesOf(daemon.workshop.engine.monitor.levels), ...dashboards().values()]);
+    const names = new Set([...asked.matchAll(/plumbline_[a-z0-9_]+/g)].map(([name]) => name));
+    expect(names.size).to.be.greaterThan(20);
+    const absent = [...names].filter((name) => !new RegExp(`^${name}[{ ]`, 'm').test(text));
+    expect(absent).to.have.members([...ELSEWHERE.keys()]);
+  });
+
+  it('has an answer to every question of the dashboards', async () => {
+    await daemon.workshop.operations.reconcile({ sync: 'orders' });
+    const scaled = (expr: string): string =>
+      expr.replaceAll(/:increase(\d+)([hd])/g, (_, amount: string, unit: string) => {
+        const seconds = Number(amount) * (unit === 'h' ? 3600 : 86_400) * SCALE;
+        return `:increase${promDuration(Math.round(seconds))}`;
+      });
+    const silent = async (): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for (const { name, panels } of DASHBOARDS)
+        for (const { title, queries } of panels)
+          for (const [expr, legend] of queries) {
+            if ([...ELSEWHERE.keys()].some((metric) => expr.includes(metric))) continue;
+            const answer = await prometheus.query(scaled(expr).replaceAll('$platform', 'plant'));
+            const labels = [...legend.matchAll(/\{\{(\w+)\}\}/g)].map(([, label = '']) => label);
+            const told = answer.filter(
+              ({ metric, value }) => !Number.isNaN(value) && labels.every((one) => metric[one]),
+            );
+            if (told.length === 0 || told.length < answer.length) found.push(`${name}: ${title}: ${expr}`);
+          }
+      return found;
+    };
+    await until(async () => (await silent()).length === 0, 'an answer to each', 450_000).catch(async () => {
+      expect(await silent()).to.deep.equal([]);
+    });
   });
 });

@@ -38,6 +38,18 @@ interface Course {
   readonly expect: readonly { readonly at: number; readonly page: number; readonly ticket?: number }[];
 }
 
+/**
+ * The first minute at which a page is due where everything fails after two hours in which nothing did, by whole events: 14.4 times
+ * the budget over five minutes and an hour, or six times over half an hour and six hours, of which there are but those two.
+ */
+function firstPage(oneOf: number): number {
+  const above = (bad: number, minutes: number, factor: number): boolean =>
+    Math.min(bad, minutes) / minutes > Math.min(factor / oneOf, (1 + 1 / oneOf) / 2);
+  for (let minute = 1; ; minute++)
+    if ((above(minute, 5, 14.4) && above(minute, 60, 14.4)) || (above(minute, 30, 6) && above(minute, 120 + minute, 6)))
+      return 120 + minute;
+}
+
 /** What must be told of what happens, whatever the objective is. A day is 1440 minutes. */
 const coursesOf = (oneOf: number): readonly Course[] => [
   {
@@ -65,6 +77,15 @@ const coursesOf = (oneOf: number): readonly Course[] => [
       { at: 179, page: 1 },
       { at: 240, page: 0 },
       { at: 400, page: 0 },
+    ],
+  },
+  {
+    name: 'everything fails from the third hour on, at the minute that the windows say and not one before',
+    good: '0+20x120 2400x280',
+    bad: '0x119 0+20x281',
+    expect: [
+      { at: firstPage(oneOf) - 1, page: 0 },
+      { at: firstPage(oneOf), page: 1 },
     ],
   },
   {
@@ -521,6 +542,90 @@ describe('the rules, in promtool', function () {
     );
   });
 
+  it('ask for enough events in the longer span alone, and for enough bad ones and enough of all over the whole window', async () => {
+    const slow = (name: string) => level(name, { objectives: { averageDuration: '< 30s' } });
+    const levels = [
+      level('thin', { objectives: { successRate: '> 99%' }, minimumTraffic: 40 }),
+      level('four', { objectives: { successRate: '> 99%' }, minimumTraffic: 1 }),
+      level('five', { objectives: { successRate: '> 99%' }, minimumTraffic: 1 }),
+      slow('nine'),
+      slow('twelve'),
+    ];
+    const timed = (name: string, runs: number): readonly Given[] => {
+      const values = `0+1x${runs} ${runs}x300`;
+      const labels = { service_level: name, objective: 'averageDuration', within: '30' };
+      const seconds = `plumbline_service_level_seconds_total{platform="prod",service_level="${name}",objective="averageDuration",object="a",within="30",window="30d"}`;
+      return [
+        ...events(labels, values, `0x${runs + 300}`),
+        { series: seconds, values: `0+100x${runs} ${runs * 100}x300` },
+      ];
+    };
+    const of = (alert: string, name: string, count: number, at = 300): Firing => ({
+      alert: `PlumblineServiceLevel${alert}`,
+      at,
+      count,
+      labels: `service_level="${name}"`,
+    });
+    await tell(bench, levels, [
+      {
+        name: 'thin traffic',
+        given: [
+          // One run a minute: never forty in five minutes, and sixty in an hour.
+          ...events({ service_level: 'thin' }, '0+1x120 120x280', '0x120 0+1x280'),
+          ...events({ service_level: 'four' }, '0+1x300 300x100', '0x100 4x300'),
+          ...events({ service_level: 'five' }, '0+1x300 300x100', '0x100 5x300'),
+          ...timed('nine', 9),
+          ...timed('twelve', 12),
+          ...(await termsOf(levels, forGood)),
+          scraped(400),
+        ],
+        firing: [
+          { ...of('BudgetBurn', 'thin', 1, 150), labels: 'service_level="thin",severity="page"' },
+          of('Missed', 'four', 0),
+          of('Missed', 'five', 1),
+          of('Average', 'nine', 0, 100),
+          of('Average', 'twelve', 1, 100),
+        ],
+      },
+    ]);
+  });
+
+  it('go on telling of an age while a scrape fails, and hold it against the target as it is now', async () => {
+    const [before, after] = ['< 1h', '< 30m'].map((freshness) => level('fresh', { objectives: { freshness } }));
+    if (before === undefined || after === undefined) throw new Error('there are no levels');
+    const last = 'platform="prod",service_level="fresh",objective="freshness",object="a"';
+    const target = ({ series }: Given): boolean => series.startsWith('plumbline_service_level_target');
+    const once = (await termsOf([before], (value) => `${value}x149 stale`)).filter(target);
+    const now = (await termsOf([after], (value) => `_x150 ${value}x250`)).filter(target);
+    const rest = (await termsOf([after], forGood)).filter((one) => !target(one));
+    const stale = (at: number, count: number): Firing => ({ alert: 'PlumblineServiceLevelStale', at, count });
+    await tell(
+      bench,
+      [before],
+      [
+        {
+          name: 'no success any more',
+          given: [
+            { series: `plumbline_service_level_last_good_timestamp_seconds{${last}}`, values: '0x100 stale 0x299' },
+            ...once,
+            ...now,
+            ...rest,
+            scraped(400),
+          ],
+          firing: [
+            stale(58, 0),
+            stale(70, 1),
+            stale(101, 1),
+            stale(102, 1),
+            stale(152, 1),
+            stale(155, 1),
+            stale(300, 1),
+          ],
+        },
+      ],
+    );
+  });
+
   it('tell the right people, with the right words, that nothing is measured any more, and only that when all is gone', async () => {
     const alerts = {
       page: true,
@@ -645,6 +750,9 @@ describe('the rules, in promtool', function () {
             { series: `plumbline_problems{${here},severity="warning"}`, values: '9x300' },
             { series: 'plumbline_queue_oldest_seconds', values: '0x60 1900x240' },
             { series: 'plumbline_deliveries_total{handler="crm",kind="webhook",result="dead"}', values: '0x195 1x105' },
+            // The first that a new process has to tell.
+            { series: 'plumbline_deliveries_total{handler="erp",kind="webhook",result="dead"}', values: '_x100 1x200' },
+            { series: 'plumbline_deliveries_total{handler="hr",kind="webhook",result="dead"}', values: '_x100 0x200' },
           ],
           firing: [
             ...[
@@ -662,7 +770,11 @@ describe('the rules, in promtool', function () {
             one('NeverConverged', 100, 1),
             one('ExecutionsLost', 190, 0),
             one('ExecutionsLost', 210, 1),
+            one('DeadLetters', 99, 0),
+            { alert: 'PlumblineDeadLetters', at: 130, count: 1, labels: 'handler="erp"' },
+            one('DeadLetters', 130, 1),
             one('DeadLetters', 190, 0),
+            { alert: 'PlumblineDeadLetters', at: 200, count: 1, labels: 'handler="crm"' },
             one('DeadLetters', 200, 1),
             { alert: 'PlumblineLeaderMissing', at: 200, count: 1, labels: 'shard="1",severity="page"' },
             one('Absent', 200, 0),

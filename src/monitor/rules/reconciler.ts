@@ -107,7 +107,8 @@ const WATCHES: readonly Watch[] = [
   },
   {
     alert: 'PlumblineDeadLetters',
-    expr: 'sum by (handler) (increase(plumbline_deliveries_total{SCOPE, result="dead"}[1h])) > 0',
+    // A process whose first delivery to a handler is its last one begins to count at one, which is no increase.
+    expr: 'sum by (handler) ((increase(plumbline_deliveries_total{SCOPE, result="dead"}[1h]) > 0) or (plumbline_deliveries_total{SCOPE, result="dead"} unless plumbline_deliveries_total{SCOPE, result="dead"} offset 1h)) > 0',
     for: '0s',
     severity: 'ticket',
     summary: 'Deliveries to {{ $labels.handler }} were given up.',
