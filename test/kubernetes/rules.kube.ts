@@ -116,8 +116,8 @@ describe('PrometheusRules of service levels', function () {
     opened.push(objects);
     return { objects, state };
   };
-  const requests = (): number =>
-    cluster.requests().filter(({ user }) => user === `system:serviceaccount:${HOME}:plumbline`).length;
+  const own = () => cluster.requests().filter(({ user }) => user === `system:serviceaccount:${HOME}:plumbline`);
+  const requests = (): number => own().length;
 
   it('are none where the operator is not installed, which is said once; they come when it is', async () => {
     const { objects } = await replica({ a: ['30d'] });
@@ -134,6 +134,22 @@ describe('PrometheusRules of service levels', function () {
       await objects.turn();
       expect(said).to.contain('that they are to stand beside does not exist');
     });
+    const silent = said;
+    const none = await replica({ a: [] });
+    await none.objects.turn();
+    expect(said, 'of a replica that needs none').to.equal(silent);
+    await releaseRule();
+    now += 30_000;
+    await objects.turn();
+    expect(await names()).to.deep.equal([`${RELEASE}-service-levels-30d`]);
+    // What is wrong again is said again.
+    const told = (): number =>
+      said.split('\n').filter((line) => line.includes('that they are to stand beside does not exist')).length;
+    const before = told();
+    await cluster.kubectl(['delete', 'prometheusrule', RELEASE, '-n', HOME]);
+    now += 600_000;
+    await objects.turn();
+    expect(told()).to.equal(before + 1);
     await releaseRule();
     now += 30_000;
     await objects.turn();
@@ -166,7 +182,8 @@ describe('PrometheusRules of service levels', function () {
     const { objects } = await replica({ a: ['30d'] });
     await objects.turn();
     const before = await rules();
-    const asked = requests();
+    const writes = (): number => own().filter(({ verb }) => verb !== 'get' && verb !== 'list').length;
+    const [asked, wrote] = [requests(), writes()];
     for (let turn = 0; turn < 5; turn++) {
       now += 60_000;
       await objects.turn();
@@ -175,6 +192,12 @@ describe('PrometheusRules of service levels', function () {
     now += 600_000;
     await objects.turn();
     expect(requests()).to.be.greaterThan(asked);
+    expect(writes(), 'as it is, nothing is applied').to.equal(wrote);
+    const looked = requests();
+    now -= 24 * 3_600_000;
+    await objects.turn();
+    expect(requests(), 'by a clock that was set back').to.be.greaterThan(looked);
+    now += 24 * 3_600_000;
     expect((await rules()).map(({ metadata }) => metadata.resourceVersion)).to.deep.equal(
       before.map(({ metadata }) => metadata.resourceVersion),
     );

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { stringify } from 'yaml';
 import { toOpenSlo } from '../../src/manifest/openslo.ts';
+import { valueAt } from '../../src/manifest/pointer.ts';
 import { load, specOf, told, yaml } from './loading.ts';
 
 const workflow = yaml('Workflow', 'orders', 'spec: {definition: {}}');
@@ -85,7 +86,7 @@ describe('OpenSLO', () => {
       objectives: { successRate: '>= 99.9%' },
     });
     // Each with an indicator of its own.
-    const indicators = [slo, timed].map((one) => (one?.['spec'] as Record<string, unknown>)['indicator']);
+    const indicators = [slo, timed].map((one) => valueAt(one, ['spec', 'indicator']));
     const composed = await load(
       files([
         {
@@ -127,7 +128,7 @@ describe('OpenSLO', () => {
   it('is refused where it says what is not measured, at its place', async () => {
     const [slo] = written;
     const spec = slo?.['spec'] as Record<string, unknown>;
-    const timed = { indicator: (written[1]?.['spec'] as Record<string, unknown>)['indicator'] };
+    const timed = { indicator: valueAt(written[1], ['spec', 'indicator']) };
     const wrong: readonly (readonly [Record<string, unknown>, RegExp])[] = [
       [{ indicator: { spec: { ratioMetric: {} } } }, /the indicator is not one that Plumbline measures/],
       [{ indicatorRef: 'x', indicator: undefined }, /the indicator is not one that Plumbline measures/],
