@@ -169,6 +169,16 @@ describe('an installation that is configured by custom resources', () => {
     const broken = { spec: { source: { git: { url: 'file:///etc' } } } };
     await cluster.kubectl(['patch', 'plsync', 'orders', '-n', 'shop', '--type=merge', '-p', JSON.stringify(broken)]);
     await cluster.kubectl(['wait', 'plsync/orders', '-n', 'shop', '--for=condition=Stalled', '--timeout=60s']);
+    const is = [
+      'get',
+      'plsync',
+      'orders',
+      '-n',
+      'shop',
+      '-o',
+      'jsonpath={.status.conditions[?(@.type=="Ready")].status}',
+    ];
+    expect(await cluster.kubectl(is), 'Ready').to.equal('False');
     expect(await labels()).to.include('orders');
     expect(daemon.workshop.engine.roster.syncNamed('shop.orders')?.spec.source.git?.url).to.contain('127.0.0.1');
     await apply('Sync', 'orders', fromGit({ deletionPolicy: 'Delete' }));
