@@ -8,7 +8,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { end, freePort } from '../platforms/processes.ts';
 import { auditedIn } from './audit.ts';
 import type { Audited } from './audit.ts';
-import { installKubernetes } from './install.ts';
+import { installControllerManager, installKubernetes } from './install.ts';
 import type { Programs } from './install.ts';
 
 /** Milliseconds within which the control plane must stand, on a busy machine. */
@@ -16,8 +16,8 @@ const READY = 180_000;
 
 /**
  * A real kube-apiserver and etcd on the loopback interface, with RBAC, admission and CRD validation as in production. There is no
- * controller manager, scheduler or kubelet: namespaces that are deleted stay, owners are not followed, aggregated roles such as `view` are
- * empty, and no pod runs.
+ * scheduler or kubelet, and no controller manager until `collect`: namespaces that are deleted stay, owners are not followed, aggregated roles
+ * such as `view` are empty, and no pod runs.
  */
 export interface Cluster extends AsyncDisposable {
   readonly url: string;
@@ -37,6 +37,8 @@ export interface Cluster extends AsyncDisposable {
   helm(args: readonly string[]): Promise<string>;
   /** Ends the API server and starts it anew on the same port, with the same etcd: watches break as in an upgrade. */
   restart(): Promise<void>;
+  /** From now on what is deleted takes with it what it owns, and a namespace what is in it: runs those controllers of a real kube-controller-manager. */
+  collect(): Promise<void>;
   /** Ends the API server until `restart`. */
   stopApiServer(): Promise<void>;
   /** What the API server printed. */
@@ -79,7 +81,9 @@ export async function startCluster({ audit = false } = {}): Promise<Cluster> {
     return child;
   };
   let server: ChildProcess | undefined;
+  let collector: ChildProcess | undefined;
   const dispose = async (): Promise<void> => {
+    await end(collector);
     await end(server);
     await end(etcd);
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -105,6 +109,11 @@ export async function startCluster({ audit = false } = {}): Promise<Cluster> {
         const granted = await kubectl(['create', 'token', name, '-n', namespace, `--duration=${seconds}s`]);
         const file = join(folder, `${namespace}-${name}.kubeconfig`);
         return writeKubeconfig(file, url, { token: granted.trim(), ca: files.ca, namespace });
+      },
+      collect: async () => {
+        const controllers = '--controllers=namespace-controller,garbage-collector-controller';
+        const own = [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0'];
+        collector = start(await installControllerManager(), [controllers, ...own]);
       },
       stopApiServer: async () => {
         await end(server);

@@ -23,7 +23,16 @@ export interface Programs {
  * @throws Error that says what is missing and how to get it.
  */
 export async function installKubernetes(): Promise<Programs> {
-  return { etcd: await installEtcd(), apiServer: await buildApiServer(), ...(await installTools()) };
+  const [etcd, apiServer] = [await installEtcd(), await build('apiserver', 'kube-apiserver')];
+  return { etcd, apiServer, ...(await installTools()) };
+}
+
+/**
+ * Builds kube-controller-manager, which shares nearly all of its sources with the API server. @returns the program
+ * @throws Error as `installKubernetes`
+ */
+export function installControllerManager(): Promise<string> {
+  return build('controller-manager', 'kube-controller-manager');
 }
 
 async function installEtcd(): Promise<string> {
@@ -41,18 +50,19 @@ async function installEtcd(): Promise<string> {
   return 'etcd';
 }
 
-async function buildApiServer(): Promise<string> {
+/** Builds a program of the control plane. `name`: of its folder in the cache. */
+async function build(name: string, program: string): Promise<string> {
   const [major = '', minor = '', patch = ''] = KUBERNETES.split('.');
-  const folder = await cached(`kubernetes/apiserver-${KUBERNETES}`, 'go build', async (at) => {
+  const folder = await cached(`kubernetes/${name}-${KUBERNETES}`, 'go build', async (at) => {
     if (!has('go', 'version')) {
       throw new Error(
-        'kube-apiserver is built from its published Go module, and there is no Go here. Install Go 1.25 or newer (https://go.dev/doc/install), then run this again.',
+        `${program} is built from its published Go module, and there is no Go here. Install Go 1.25 or newer (https://go.dev/doc/install), then run this again.`,
       );
     }
     const version = `v${KUBERNETES}`;
     const module = join(at, 'module');
     mkdirSync(module);
-    writeFileSync(join(module, 'go.mod'), 'module apiserver\n\ngo 1.25\n');
+    writeFileSync(join(module, 'go.mod'), `module ${name}\n\ngo 1.25\n`);
     const env = { GOFLAGS: '-mod=mod' };
     const said = await run('go', ['mod', 'download', '-json', `k8s.io/kubernetes@${version}`], { cwd: module, env });
     const { GoMod: file } = JSON.parse(said) as { GoMod: string };
@@ -62,7 +72,7 @@ async function buildApiServer(): Promise<string> {
     );
     writeFileSync(
       join(module, 'go.mod'),
-      ['module apiserver', '', 'go 1.25.0', '', `require k8s.io/kubernetes ${version}`, '', ...siblings, ''].join('\n'),
+      [`module ${name}`, '', 'go 1.25.0', '', `require k8s.io/kubernetes ${version}`, '', ...siblings, ''].join('\n'),
     );
     const stamp = 'k8s.io/component-base/version';
     const flags = [
@@ -71,11 +81,11 @@ async function buildApiServer(): Promise<string> {
       `-X ${stamp}.gitMajor=${major}`,
       `-X ${stamp}.gitMinor=${minor}`,
     ].join(' ');
-    const output = join(at, 'kube-apiserver');
-    const source = 'k8s.io/kubernetes/cmd/kube-apiserver';
+    const output = join(at, program);
+    const source = `k8s.io/kubernetes/cmd/${program}`;
     await run('go', ['build', '-o', output, '-trimpath', '-ldflags', flags, source], { cwd: module, env });
   });
-  return join(folder, 'kube-apiserver');
+  return join(folder, program);
 }
 
 async function installTools(): Promise<{ helm: string; kubectl: string }> {
