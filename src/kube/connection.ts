@@ -1,12 +1,13 @@
+import { existsSync, readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import type { SecureContextOptions } from 'node:tls';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent } from 'undici';
 import type { Dispatcher } from 'undici';
 import { ReconcilerError, messageOf } from '../errors.ts';
-import { ACCOUNT, hasAccount, podAccount } from './pod-account.ts';
-import type { PodAccount } from './pod-account.ts';
+
+/** Where a pod finds the credentials of its ServiceAccount. */
+const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** How the cluster is found: a kubeconfig file, or the pod's own ServiceAccount. */
 export interface ClusterOptions {
@@ -32,7 +33,7 @@ export interface Connection {
 
 /** Whether this process runs as a pod of a cluster, with a ServiceAccount. */
 export function inCluster({ environment, accountFolder = ACCOUNT }: ClusterOptions): boolean {
-  return hasAccount(environment, accountFolder);
+  return environment['KUBERNETES_SERVICE_HOST'] !== undefined && existsSync(join(accountFolder, 'token'));
 }
 
 /**
@@ -40,16 +41,15 @@ export function inCluster({ environment, accountFolder = ACCOUNT }: ClusterOptio
  * @throws ReconcilerError 'never' (`kubeconfig-invalid`, `not-in-cluster`) that says what to do.
  */
 export async function openConnection(options: ClusterOptions): Promise<Connection> {
-  const { kubeconfig } = options;
-  if (kubeconfig === undefined) return inPod(options);
-  // Loaded here only: it is large, and neither a pod nor most commands need it.
+  // Loaded here only: it is large, and most commands need no cluster.
   const library = await import('@kubernetes/client-node');
   const config = new library.KubeConfig();
-  loadFile(config, resolve(kubeconfig), options.context);
+  if (options.kubeconfig === undefined) loadAccount(config, options);
+  else loadFile(config, resolve(options.kubeconfig), options.context);
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw noSuchContext(options, config);
   const dispatcher = await dispatcherOf(config, library).catch((cause: unknown) => {
-    throw unusable(kubeconfig, cause);
+    throw unusable(options.kubeconfig ?? ACCOUNT, cause);
   });
   return {
     server: server.replace(/\/+$/, ''),
@@ -61,28 +61,6 @@ export async function openConnection(options: ClusterOptions): Promise<Connectio
       const basic = wanted.auth === undefined ? {} : { Authorization: `Basic ${btoa(wanted.auth)}` };
       return { ...basic, ...wanted.headers };
     },
-  };
-}
-
-function inPod({ environment, accountFolder = ACCOUNT }: ClusterOptions): Connection {
-  let account: PodAccount | undefined;
-  try {
-    account = podAccount(environment, accountFolder);
-  } catch (cause) {
-    throw unusable(accountFolder, cause);
-  }
-  if (account === undefined) {
-    throw new ReconcilerError('This process does not run in a cluster.', 'never', {
-      code: 'not-in-cluster',
-      remedy: 'Name a kubeconfig file with --kubeconfig, or run it as a pod with a ServiceAccount.',
-    });
-  }
-  const { server, namespace, ca, token } = account;
-  return {
-    server,
-    namespace,
-    dispatcher: agentWith({ ca }),
-    headers: async () => ({ Authorization: `Bearer ${token()}` }),
   };
 }
 
@@ -100,12 +78,39 @@ async function dispatcherOf(
   const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
   const given = Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername });
   const tls = Object.fromEntries(given.filter(([, value]) => value !== undefined));
-  return agentWith(tls);
+  // One connection for each watch: over HTTP/2 all of them would wait for one another's turn, and break together.
+  return new Agent({ allowH2: false, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } });
 }
 
-/** One connection for each watch: over HTTP/2 all of them would wait for one another's turn, and break together. */
-function agentWith(tls: SecureContextOptions): Agent {
-  return new Agent({ allowH2: false, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } });
+function loadAccount(config: KubeConfig, options: ClusterOptions): void {
+  const { environment, accountFolder = ACCOUNT } = options;
+  const host = environment['KUBERNETES_SERVICE_HOST'];
+  if (host === undefined || !inCluster(options)) {
+    throw new ReconcilerError('This process does not run in a cluster.', 'never', {
+      code: 'not-in-cluster',
+      remedy: 'Name a kubeconfig file with --kubeconfig, or run it as a pod with a ServiceAccount.',
+    });
+  }
+  const address = host.includes(':') ? `[${host}]` : host;
+  const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
+  const name = 'pod';
+  config.loadFromOptions({
+    clusters: [
+      { name, server: `https://${address}:${port}`, caFile: join(accountFolder, 'ca.crt'), skipTLSVerify: false },
+    ],
+    // Kubelets renew the token under the same name; this provider reads it anew every minute.
+    users: [{ name, authProvider: { name: 'tokenFile', config: { tokenFile: join(accountFolder, 'token') } } }],
+    contexts: [{ name, cluster: name, user: name, namespace: textOf(join(accountFolder, 'namespace')) }],
+    currentContext: name,
+  });
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return 'default';
+  }
 }
 
 function loadFile(config: KubeConfig, file: string, context: string | undefined): void {
