@@ -36,7 +36,6 @@ describe('a namespace that is deleted with a Platform, its Secret and a Sync in 
   const inventories = (): Promise<string> =>
     shop.cluster.kubectl(['get', 'configmaps', '-A', '-l', 'plumbline.dev/inventory=true', '-o', 'name']);
 
-  // The namespace controller takes the kinds in an order of its own, and from the first moment on nothing can be created there any more.
   /** A namespace with a Platform, its Secret and a Sync that shows by a mirror what it has applied. */
   const furnish = async (name: string): Promise<void> => {
     const { cluster } = shop;
@@ -72,6 +71,7 @@ describe('a namespace that is deleted with a Platform, its Secret and a Sync in 
     expect(await tabs()).to.include(name);
   };
 
+  // The namespace controller takes the kinds in an order of its own, and from the first moment on nothing can be created there any more.
   for (const order of [
     ['secret', 'platform.plumbline.dev', 'plsync'],
     ['secret', 'plsync', 'platform.plumbline.dev'],
