@@ -142,7 +142,7 @@ export class ExecutionPoller implements AsyncDisposable {
     const { executions, cursor, lost = 0, gap = false, more = false } = page;
     const runs = this.#named(platform, executions);
     await this.#parts.onRuns?.(platform, runs);
-    const ended = runs.filter(({ execution }) => execution.status !== 'running');
+    const ended = runs.filter(({ execution }) => execution.status !== 'running' && execution.trial !== true);
     const fresh = counting.open ? [] : ended;
     const skipped = counting.open ? ended.length : 0;
     const weighed = monitor?.weigh(fresh.map((run) => seenOf(platform, run, driver))) ?? new Map<number, never>();

@@ -76,6 +76,8 @@ export interface Execution {
   readonly error?: string;
   /** What `TriggerRequest.correlation` said, where the platform carries it along. */
   readonly correlation?: string;
+  /** Somebody tries a workflow out in the platform's editor: told, and not counted. */
+  readonly trial?: true;
 }
 
 /** A wish to run one workflow now. */

@@ -76,6 +76,19 @@ describe('runs of workflows', () => {
     expect(platform.cursors).to.deep.equal([undefined, 'c0', 'c2']);
   });
 
+  it('that somebody only tries out in the editor are told, and not counted', async () => {
+    begun();
+    platform.pages = [{ executions: [{ ...run('1', 'error'), trial: true }, run('2')], cursor: 'c2' }];
+    const told: string[] = [];
+    await poller({
+      onRuns: async (_, runs) => {
+        told.push(...runs.map(({ execution }) => execution.id));
+      },
+    }).poll();
+    expect([await counted('success'), await counted('error')]).to.deep.equal([1, 0]);
+    expect(told).to.deep.equal(['1', '2']);
+  });
+
   it('are not counted again by the process that follows: it goes on at the cursor in the ledger', async () => {
     begun();
     platform.pages = [{ executions: [run('1')], cursor: 'c1' }];

@@ -6,6 +6,7 @@ const Row = z.object({
   id: z.coerce.string(),
   workflowId: z.string(),
   status: z.string(),
+  mode: z.string().nullish(),
   startedAt: z.string().nullish(),
   createdAt: z.string().nullish(),
   stoppedAt: z.string().nullish(),
@@ -130,6 +131,8 @@ function asExecution(row: Row): Execution {
     startedAt: Number.isNaN(startedAt) ? 0 : startedAt,
     ...(status === 'running' || ended === undefined ? {} : { endedAt: Date.parse(ended) }),
     ...(status !== 'error' ? {} : { error: row.status }),
+    // What stands in the editor, published or not, often with data that is pinned there: n8n's own figures leave it out, too.
+    ...(row.mode === 'manual' ? { trial: true } : {}),
   };
 }
 

@@ -3,7 +3,7 @@ import { isObject } from '../../manifest/pointer.ts';
 import { credentialsOf, locatorsOf, spellings } from './locators.ts';
 import { mend } from './mend.ts';
 import { isSticky } from './mend-notes.ts';
-import { objectsOf, textOf } from './shapes.ts';
+import { objectOf, objectsOf, textOf } from './shapes.ts';
 
 type Inspection = ReturnType<DefinitionFormat['inspect']>;
 type Found = Inspection['problems'][number];
@@ -24,6 +24,7 @@ export function inspectDefinition(definition: JsonValue): Inspection {
       ...nodeProblems(objectsOf(nodes).filter((node) => !isSticky(node))),
       ...mends.map((one): Found => ({ ...one, severity: 'warning' })),
       ...bareIds(clean),
+      ...untoldRuns(clean),
     ],
     references: referencesIn(clean),
   };
@@ -50,6 +51,19 @@ function nodeProblems(nodes: readonly JsonObject[]): readonly Found[] {
       ),
     ),
   ];
+}
+
+/** Of runs that n8n keeps nothing of its API tells nothing, as if there had been none. */
+function untoldRuns(definition: JsonObject): readonly Found[] {
+  const settings = objectOf(definition['settings']);
+  const kinds = { saveDataSuccessExecution: 'succeed', saveDataErrorExecution: 'fail' };
+  return Object.entries(kinds)
+    .filter(([name]) => settings[name] === 'none')
+    .map(([name, end]) => ({
+      message: `The setting "${name}" is "none": runs that ${end} are neither told nor counted, and service levels see the others only.`,
+      remedy: 'Set it to "all" if a ServiceLevel selects this workflow.',
+      severity: 'warning',
+    }));
 }
 
 /** References by the id of some other instance lead nowhere, or somewhere wrong: nobody can follow them. */

@@ -56,6 +56,16 @@ describe('Exports of n8n', () => {
     }
   });
 
+  it('of which n8n keeps no runs are told to be out of reach of service levels, each setting by itself', () => {
+    const warned = (settings: JsonObject): readonly string[] =>
+      n8nFormat
+        .inspect({ nodes: [], connections: {}, settings })
+        .problems.map(({ severity, message }) => `${severity} ${/runs that \w+/.exec(message)?.[0] ?? message}`);
+    expect(warned({ saveDataSuccessExecution: 'all', saveDataErrorExecution: 'all' })).to.deep.equal([]);
+    expect(warned({ saveDataSuccessExecution: 'none' })).to.deep.equal(['warning runs that succeed']);
+    expect(warned({ saveDataErrorExecution: 'none' })).to.deep.equal(['warning runs that fail']);
+  });
+
   it('are refused only where n8n could not run them, with file and reason', async () => {
     const { problems } = await loaded(allExports());
     const errors = problems.filter(({ severity }) => severity === 'error');

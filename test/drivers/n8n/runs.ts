@@ -54,7 +54,27 @@ export function describeRuns({ server, client }: Ground): void {
     expect(
       seen.map(({ workflow, status }) => `${workflow === good ? 'good' : workflow === bad ? 'bad' : '?'} ${status}`),
     ).to.have.members(['good success', 'bad error', 'good success', 'bad error', 'good success']);
+    expect(seen.some(({ trial }) => trial)).to.equal(false);
     for (const { startedAt, endedAt } of seen) expect(endedAt ?? 0).to.be.at.least(startedAt);
+  });
+
+  it('that somebody tries out in the editor are told as such', async () => {
+    const start = node('Start', 'manualTrigger');
+    const made = await client().call('POST', '/workflows', { name: 'Tried', ...flow([start, node('Done', 'noOp')]) });
+    const { cursor } = await driver.executions(undefined, never);
+    const id = made['id'] as string;
+    const workflowData = await client().workflow(id);
+    await server().editor('POST', `/rest/workflows/${id}/run`, {
+      workflowData,
+      triggerToStartFrom: { name: 'Start' },
+    });
+    const ended: Execution[] = [];
+    await until(async () => {
+      const { executions } = await driver.executions(cursor, never);
+      ended.push(...executions.filter(({ status }) => status !== 'running'));
+      return ended.length > 0;
+    });
+    expect(ended[0]).to.include({ workflow: id, status: 'success', trial: true });
   });
 
   it('that are under way are told when they end, although later ones ended before', async () => {
