@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../platforms/processes.ts';
 
 const run = promisify(execFile);
 
@@ -70,7 +71,7 @@ export class Prometheus implements AsyncDisposable {
   static async start(configuration: string, rules: string, bench = new Bench()): Promise<Prometheus> {
     bench.write('rules.yaml', rules);
     const config = bench.write('prometheus.yaml', `${configuration}\nrule_files: [${join(bench.dir, 'rules.yaml')}]\n`);
-    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
     const child = spawn(
       'prometheus',
