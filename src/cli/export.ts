@@ -41,8 +41,10 @@ export const registerExport: Register = (program, context) => {
 };
 
 /** What a service level has that says nothing of it. */
-const ALERTS = { page: true, ticket: true, contacts: [] };
-const TRAFFIC = 10;
+const SILENT = {
+  alerts: ServiceLevel.shape.spec.shape.alerts.parse(undefined),
+  minimumTraffic: ServiceLevel.shape.spec.shape.minimumTraffic.parse(undefined),
+};
 
 /** A service level as OpenSLO writes it; every other file as it is. */
 function asOpenSlo(file: ExportedFile): ExportedFile {
@@ -53,8 +55,10 @@ function asOpenSlo(file: ExportedFile): ExportedFile {
     title: spec.title ?? metadata.name,
     selector: { kind, ...(names && { names }), ...(matchLabels && { matchLabels }) },
     window: spec.window,
-    ...(isDeepStrictEqual(spec.alerts, ALERTS) ? {} : { alerts: JSON.parse(JSON.stringify(spec.alerts)) as JsonValue }),
-    ...(spec.minimumTraffic === TRAFFIC ? {} : { minimumTraffic: spec.minimumTraffic }),
+    ...(isDeepStrictEqual(spec.alerts, SILENT.alerts)
+      ? {}
+      : { alerts: JSON.parse(JSON.stringify(spec.alerts)) as JsonValue }),
+    ...(spec.minimumTraffic === SILENT.minimumTraffic ? {} : { minimumTraffic: spec.minimumTraffic }),
     objectives: objectivesOf(spec).map(({ name, target, budget = 0.01 }) => ({
       name,
       operator: target.operator,

@@ -42,7 +42,6 @@ export function differencesText(changes: readonly Change[], colours: Colors): st
   return changes.flatMap((change) => changeText(change, colours)).join('\n');
 }
 
-/** What went wrong and what to do, each as a sentence of its own. */
 function heading(pass: PassJson, colours: Colors): string {
   const author = pass.commit === undefined ? '' : `  ${pass.commit.author}: ${pass.commit.subject}`;
   return colours.bold(`${pass.sync} on ${pass.platform}  ${shortRevision(pass.revision)}`) + colours.dim(author);

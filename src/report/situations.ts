@@ -125,7 +125,7 @@ function capitalised(text: string): string {
 
 function foldedWithheld(code: WithheldCode, count: number, group: readonly Withheld[]): Situation {
   const [first] = group;
-  const why = first === undefined ? '' : `: ${first.because} ${first.remedy}`;
+  const why = first === undefined ? '' : `: ${sentences({ message: first.because, remedy: first.remedy })}`;
   return {
     id: `withheld:${code}`,
     knownBy: 'plan',

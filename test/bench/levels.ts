@@ -7,7 +7,7 @@ import type { RuleGroup } from '../../src/monitor/rules/rule.ts';
 import { rulesOf } from '../../src/monitor/rules/rules.ts';
 import { Metrics } from '../../src/report/metrics.ts';
 import { level, monitorOf } from '../monitor/levels.ts';
-import { Prometheus, requirePrometheus } from '../monitoring/prometheus.ts';
+import { Prometheus, requirePrometheus, scraping } from '../monitoring/prometheus.ts';
 import { makeHistory } from './levels-history.ts';
 
 const WORKFLOWS = 1000;
@@ -61,7 +61,7 @@ async function measure(what: string, levels: readonly ReturnType<typeof level>[]
   const target = `127.0.0.1:${port}`;
   const groups = rulesOf(monitor.levels);
   const prometheus = await Prometheus.start(
-    `global: {scrape_interval: 15s, evaluation_interval: 30s}\nscrape_configs: [{job_name: plumbline, static_configs: [{targets: ["${target}"]}]}]`,
+    scraping(target, { scrape: '15s', evaluate: '30s' }),
     // Each group in a while that a bench can wait for; what that costs at its own pace is worked out below.
     stringify({ groups: groups.map((group) => ({ ...group, interval: '30s' })) }, { lineWidth: 0 }),
     days === 0 ? undefined : await makeHistory(await metrics.text(), { days, target, window: WINDOW }),

@@ -60,6 +60,20 @@ export class Place {
     await writeFile(this.config, text);
   }
 
+  /** The Node-RED at a URL is the Platform `plant`, and the repository the source of the Sync `orders` onto it, on more terms in flow style. */
+  async configurePlant(url: string, terms = ''): Promise<void> {
+    await this.configure(`apiVersion: plumbline.dev/v1alpha1
+kind: Platform
+metadata: {name: plant}
+spec: {driver: node-red, url: "${url}"}
+---
+apiVersion: plumbline.dev/v1alpha1
+kind: Sync
+metadata: {name: orders}
+spec: {source: {git: {url: "file://${this.repo}", ref: {branch: main}}}, platform: plant${terms === '' ? '' : `, ${terms}`}}
+`);
+  }
+
   start(options: Partial<DaemonOptions> = {}): Promise<Daemon> {
     return startDaemon({
       configPath: this.config,

@@ -299,16 +299,7 @@ describe('PrometheusRules of service levels', function () {
     before(async () => {
       place = await Place.create();
       server = await startNodeRed();
-      await place.configure(`apiVersion: plumbline.dev/v1alpha1
-kind: Platform
-metadata: {name: plant}
-spec: {driver: node-red, url: "${server.url}"}
----
-apiVersion: plumbline.dev/v1alpha1
-kind: Sync
-metadata: {name: orders}
-spec: {source: {git: {url: "file://${place.repo}", ref: {branch: main}}}, platform: plant, interval: 1s, prune: {maxDeletions: 10}}
-`);
+      await place.configurePlant(server.url, 'interval: 1s, prune: {maxDeletions: 10}');
     });
     after(async () => {
       await daemon?.stop('the test is over');

@@ -10,7 +10,7 @@ import { ask, Place, until } from '../daemon/fixture.ts';
 import { startNodeRed } from '../drivers/node-red/server.ts';
 import type { NodeRedServer } from '../drivers/node-red/server.ts';
 import { freePort } from '../platforms/processes.ts';
-import { Prometheus, requirePrometheus } from './prometheus.ts';
+import { Prometheus, requirePrometheus, scraping } from './prometheus.ts';
 
 const RUNS = 10_000;
 /** One in seven fails. */
@@ -90,20 +90,8 @@ describe('Every run of a real Node-RED is counted once, whatever happens to Plum
     server = await startNodeRed({ addon: true, settings: jump });
     port = await freePort();
     await place.commit({ 'all.yaml': MANIFESTS, 'orders.json': JSON.stringify(FLOW) });
-    await place.configure(`apiVersion: plumbline.dev/v1alpha1
-kind: Platform
-metadata: {name: plant}
-spec: {driver: node-red, url: "${server.url}"}
----
-apiVersion: plumbline.dev/v1alpha1
-kind: Sync
-metadata: {name: orders}
-spec: {source: {git: {url: "file://${place.repo}", ref: {branch: main}}}, platform: plant}
-`);
-    prometheus = await Prometheus.start(
-      `global: {scrape_interval: 1s, evaluation_interval: 1s}\nscrape_configs: [{job_name: plumbline, static_configs: [{targets: ["127.0.0.1:${port}"]}]}]`,
-      'groups: []',
-    );
+    await place.configurePlant(server.url);
+    prometheus = await Prometheus.start(scraping(`127.0.0.1:${port}`, { scrape: '1s', evaluate: '1s' }), 'groups: []');
   });
   after(async () => {
     await end();

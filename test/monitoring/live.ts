@@ -9,7 +9,7 @@ import { rulesOf } from '../../src/monitor/rules/rules.ts';
 import { startNodeRed } from '../drivers/node-red/server.ts';
 import type { NodeRedServer } from '../drivers/node-red/server.ts';
 import { ask, Place, until } from '../daemon/fixture.ts';
-import { Prometheus, requirePrometheus } from './prometheus.ts';
+import { Prometheus, requirePrometheus, scraping } from './prometheus.ts';
 
 /** Five minutes become fifteen seconds, an hour three minutes: longer than the ten seconds between two looks at the runs. */
 const SCALE = 1 / 20;
@@ -82,16 +82,7 @@ describe('a real Prometheus at a running daemon, with a real Node-RED under load
     place = await Place.create();
     server = await startNodeRed({ addon: true });
     await place.commit({ 'all.yaml': MANIFESTS, 'orders.json': JSON.stringify(FLOW) });
-    await place.configure(`apiVersion: plumbline.dev/v1alpha1
-kind: Platform
-metadata: {name: plant}
-spec: {driver: node-red, url: "${server.url}"}
----
-apiVersion: plumbline.dev/v1alpha1
-kind: Sync
-metadata: {name: orders}
-spec: {source: {git: {url: "file://${place.repo}", ref: {branch: main}}}, platform: plant}
-`);
+    await place.configurePlant(server.url);
     daemon = await place.start();
     await until(
       async () =>
@@ -102,7 +93,7 @@ spec: {source: {git: {url: "file://${place.repo}", ref: {branch: main}}}, platfo
     const { levels } = daemon.workshop.engine.monitor;
     expect(levels.map(({ name }) => name)).to.have.members(['api', 'orders']);
     prometheus = await Prometheus.start(
-      `global: {scrape_interval: 1s, evaluation_interval: 1s}\nscrape_configs: [{job_name: plumbline, static_configs: [{targets: ["${daemon.url.slice('http://'.length)}"]}]}]`,
+      scraping(daemon.url.slice('http://'.length), { scrape: '1s', evaluate: '1s' }),
       stringify({ groups: rulesOf(levels, { scale: SCALE }) }, { lineWidth: 0 }),
     );
   });

@@ -52,6 +52,14 @@ export class Bench implements Disposable {
   }
 }
 
+/** A configuration that scrapes one target (`host:port`), and evaluates its rules, so often. */
+export function scraping(
+  target: string,
+  { scrape, evaluate }: { readonly scrape: string; readonly evaluate: string },
+): string {
+  return `global: {scrape_interval: ${scrape}, evaluation_interval: ${evaluate}}\nscrape_configs: [{job_name: plumbline, static_configs: [{targets: ["${target}"]}]}]`;
+}
+
 /** A running Prometheus. */
 export class Prometheus implements AsyncDisposable {
   readonly url: string;

@@ -1,3 +1,4 @@
+import { sentences } from '../../errors.ts';
 import type { PassRecord } from '../../ledger/history.ts';
 import { STATUS_LIMITS } from '../../manifest/status-schema.ts';
 import { isoTime } from '../../report/status.ts';
@@ -50,11 +51,12 @@ export function standOn({ status, pending }: TargetStanding): Stand {
 /** The first of what a person has to look at: who asks for the condition only should not have to look further. */
 function withFirst(message: string, { problems, withheld, supply }: SyncStatus): string {
   const problem = problems.find(({ severity }) => severity === 'error');
-  if (problem !== undefined) return `${message} First: ${problem.origin}: ${problem.message} ${problem.remedy}`;
+  if (problem !== undefined) return `${message} First: ${problem.origin}: ${sentences(problem)}`;
   const [held] = withheld;
-  if (held !== undefined) return `${message} First: ${held.key}: ${held.because} ${held.remedy}`;
+  if (held !== undefined)
+    return `${message} First: ${held.key}: ${sentences({ message: held.because, remedy: held.remedy })}`;
   const [lack] = supply;
-  return lack === undefined ? message : `${message} First: ${lack.key}: ${lack.message} ${lack.remedy}`;
+  return lack === undefined ? message : `${message} First: ${lack.key}: ${sentences(lack)}`;
 }
 
 /**
